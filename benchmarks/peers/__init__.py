@@ -1,0 +1,1 @@
+"""The same workloads in other tools, for comparison; each is optional."""

@@ -1,0 +1,252 @@
+"""The shape of the book: how depth grows with distance, how it is spread over the levels, how the prices are spaced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Float
+
+from quantjax.lob.book import Book
+from quantjax.lob.metrics.prices import mid
+from quantjax.lob.metrics.sides import Levels, Sides, ask_levels, bid_levels, ratio, total
+
+__all__ = [
+    "Entropy",
+    "LevelGaps",
+    "centre_of_mass_bps",
+    "concentration",
+    "convexity",
+    "entropy",
+    "level_gaps",
+    "naes_skjeltorp_slope",
+    "origin_slope",
+    "slope",
+    "top_share",
+]
+
+Value = Float[jax.Array, "*batch"]
+
+
+class Entropy(eqx.Module):
+    """Entropy of the sizes of each side and of both sides together."""
+
+    bid: Value
+    ask: Value
+    joint: Value
+
+
+class LevelGaps(eqx.Module):
+    """Largest and mean price gap between neighbouring levels of each side, in ticks."""
+
+    bid_max: Value
+    bid_mean: Value
+    ask_max: Value
+    ask_mean: Value
+
+
+def slope(book: Book) -> Sides:
+    """Slope b of the least-squares line y = a + b x through the levels: x = 1e4 |p - m| / m, y cumulative size.
+
+    In base currency per basis point, `[...]`; NaN with fewer than two levels on the side or an empty other side.
+    Broadcasting. A regression with intercept; `origin_slope` is the one without.
+    """
+
+    def fit(side: Levels, centre: jax.Array) -> jax.Array:
+        count, x = _centred(side, centre)
+        y = _cumulative(side)
+        return jnp.where(count >= 2, ratio(_dot(x, y), _dot(x, x)), jnp.nan)
+
+    return _each_side(book, fit)
+
+
+def origin_slope(book: Book) -> Sides:
+    """Slope b of the least-squares line y = b x through the origin: sum x y / sum x^2, x and y as in `slope`.
+
+    In base currency per basis point, `[...]`; NaN where a side is empty. Broadcasting.
+    """
+
+    def fit(side: Levels, centre: jax.Array) -> jax.Array:
+        x = _distance_bps(side, centre)
+        return ratio(_dot(x, _cumulative(side)), _dot(x, x))
+
+    return _each_side(book, fit)
+
+
+def convexity(book: Book) -> Sides:
+    """Coefficient c2 of the least-squares parabola y = c0 + c1 x + c2 x^2 through the levels, x and y as in `slope`.
+
+    In base currency per squared basis point, `[...]`; NaN with fewer than three levels. Broadcasting. Solved on
+    polynomials made orthogonal over the levels, not by the ill-conditioned normal equations.
+    """
+
+    def fit(side: Levels, centre: jax.Array) -> jax.Array:
+        count, x = _centred(side, centre)
+        y = _cumulative(side)
+        square = [x_i * x_i for x_i in x]
+        sum_square = total(square)
+        mean_square = sum_square / jnp.maximum(count, 1.0)
+        tilt = ratio(_dot(square, x), sum_square)
+        # q_i: what is left of x^2 after its regression on 1 and x.
+        q = [
+            jnp.where(level.present, s - mean_square - tilt * x_i, 0.0)
+            for level, s, x_i in zip(side, square, x, strict=True)
+        ]
+        return jnp.where(count >= 3, ratio(_dot(q, y), _dot(q, q)), jnp.nan)
+
+    return _each_side(book, fit)
+
+
+def naes_skjeltorp_slope(book: Book) -> Sides:
+    """Elasticity of depth by price: (1/N) [v_1 / |p_1/p_0 - 1| + sum_{t<N} (v_{t+1}/v_t - 1) / |p_{t+1}/p_t - 1|].
+
+    v_t = ln(cumulative size to level t), p_0 = m, N the number of levels, `[...]`. The logarithm depends on the unit:
+    sizes are taken as they stand in the book (shares, or base currency). NaN where a cumulative size is 1 or less,
+    where the book is locked, and where a side is empty. The published measure is the average of the two sides.
+    Broadcasting. Source: Naes & Skjeltorp (2006), Order book characteristics and the volume-volatility relation, eq. 1.
+    """
+
+    def fit(side: Levels, centre: jax.Array) -> jax.Array:
+        logs = [jnp.log(jnp.where(size > 1, size, jnp.nan)) for size in _cumulative(side)]
+        terms = [ratio(logs[0] * centre, jnp.abs(side[0].price - centre))]
+        for i in range(1, len(side)):
+            # (v'/v - 1) / |p'/p - 1| with one division.
+            step = (logs[i] - logs[i - 1]) * side[i - 1].price
+            elasticity = step / (logs[i - 1] * jnp.abs(side[i].price - side[i - 1].price))
+            terms.append(jnp.where(side[i].present, elasticity, 0.0))
+        return ratio(total(terms), _count(side))
+
+    return _each_side(book, fit)
+
+
+def entropy(book: Book, *, normalised: bool = False) -> Entropy:
+    """Entropy of the size shares of each side and of both: H = -sum w_i ln w_i, w_i = q_i / sum q, in nats, `[...]`.
+
+    `normalised` divides by ln(number of levels present): in [0, 1], NaN with a single level. NaN where there is
+    nothing. Broadcasting.
+    """
+    bids, asks = bid_levels(book), ask_levels(book)
+    sizes = {name: total(level.size for level in side) for name, side in (("bid", bids), ("ask", asks))}
+    # H = ln Q - (1/Q) sum q ln q: one logarithm a level serves the side and the joint entropy.
+    plogp = {name: _size_log_size(side) for name, side in (("bid", bids), ("ask", asks))}
+    counts = {"bid": _count(bids), "ask": _count(asks)}
+
+    def result(size: jax.Array, weighted_log: jax.Array, count: jax.Array) -> jax.Array:
+        some = size > 0
+        nats = jnp.where(some, jnp.log(jnp.where(some, size, 1.0)) - ratio(weighted_log, size), jnp.nan)
+        # Rounding may leave a single level at -1e-16.
+        nats = jnp.maximum(nats, 0.0)
+        return ratio(nats, jnp.log(jnp.maximum(count, 1.0))) if normalised else nats
+
+    return Entropy(
+        result(sizes["bid"], plogp["bid"], counts["bid"]),
+        result(sizes["ask"], plogp["ask"], counts["ask"]),
+        result(sizes["bid"] + sizes["ask"], plogp["bid"] + plogp["ask"], counts["bid"] + counts["ask"]),
+    )
+
+
+def concentration(book: Book) -> Sides:
+    """Herfindahl-Hirschman index of the sizes: sum w_i^2, w_i = q_i / sum q, in (0, 1], `[...]`; NaN for an empty side.
+
+    Broadcasting.
+    """
+
+    def index(side: Levels) -> jax.Array:
+        size = total(level.size for level in side)
+        return ratio(total(level.size * level.size for level in side), size * size)
+
+    return Sides(index(bid_levels(book)), index(ask_levels(book)))
+
+
+def top_share(book: Book) -> Sides:
+    """Share of the best level: q_1 / sum q, in (0, 1], `[...]`; NaN for an empty side. Broadcasting."""
+
+    def share(side: Levels) -> jax.Array:
+        return ratio(side[0].size, total(level.size for level in side))
+
+    return Sides(share(bid_levels(book)), share(ask_levels(book)))
+
+
+def level_gaps(book: Book, tick_size) -> LevelGaps:
+    """Largest and mean gap |p_{i+1} - p_i| / tick_size between neighbouring levels of a side, in ticks, `[...]`.
+
+    NaN with fewer than two levels on the side. Broadcasting. Source: Farmer et al. (2004), What really causes large
+    price changes?, section 4.
+    """
+
+    def gaps(side: Levels) -> tuple[jax.Array, jax.Array]:
+        if len(side) < 2:
+            nothing = jnp.full_like(side[0].price, jnp.nan)
+            return nothing, nothing
+        widths = [
+            jnp.where(after.present & before.present, jnp.abs(after.price - before.price), 0.0)
+            for before, after in pairwise(side)
+        ]
+        largest = widths[0]
+        for width in widths[1:]:
+            largest = jnp.maximum(largest, width)
+        several = _count(side) >= 2
+        mean = ratio(total(widths), _count(side) - 1)
+        return jnp.where(several, largest, jnp.nan) / tick_size, jnp.where(several, mean, jnp.nan) / tick_size
+
+    return LevelGaps(*gaps(bid_levels(book)), *gaps(ask_levels(book)))
+
+
+def centre_of_mass_bps(book: Book) -> Sides:
+    """Size-weighted distance from the mid: sum q_i |p_i - m| / sum q_i / m 1e4, in basis points, `[...]`.
+
+    NaN where a side is empty. Broadcasting.
+    """
+
+    def mass(side: Levels, centre: jax.Array) -> jax.Array:
+        sizes = [level.size for level in side]
+        return ratio(_dot(sizes, _distance_bps(side, centre)), total(sizes))
+
+    return _each_side(book, mass)
+
+
+def _each_side(book: Book, measure: Callable[[Levels, jax.Array], jax.Array]) -> Sides:
+    """`measure` of both sides; NaN where a side is empty, since the mid then is."""
+    centre = mid(book)
+    known = ~jnp.isnan(centre)
+    guarded = jnp.where(known, centre, 1.0)
+    bid, ask = measure(bid_levels(book), guarded), measure(ask_levels(book), guarded)
+    return Sides(jnp.where(known, bid, jnp.nan), jnp.where(known, ask, jnp.nan))
+
+
+def _count(side: Levels) -> jax.Array:
+    return total(level.present.astype(level.size.dtype) for level in side)
+
+
+def _cumulative(side: Levels) -> list[jax.Array]:
+    sums = [side[0].size]
+    for level in side[1:]:
+        sums.append(sums[-1] + level.size)
+    return sums
+
+
+def _distance_bps(side: Levels, centre: jax.Array) -> list[jax.Array]:
+    """1e4 |p - m| / m by level; 0 at absent levels."""
+    scale = 1e4 / centre
+    return [jnp.where(level.present, jnp.abs(level.price - centre) * scale, 0.0) for level in side]
+
+
+def _centred(side: Levels, centre: jax.Array) -> tuple[jax.Array, list[jax.Array]]:
+    """Number of levels, and distances less their mean, 0 at absent levels.
+
+    Centring makes the regressor orthogonal to the constant: the intercept drops out and no digits are lost to it.
+    """
+    x, count = _distance_bps(side, centre), _count(side)
+    mean = total(x) / jnp.maximum(count, 1.0)
+    return count, [jnp.where(level.present, x_i - mean, 0.0) for level, x_i in zip(side, x, strict=True)]
+
+
+def _dot(x: list[jax.Array], y: list[jax.Array]) -> jax.Array:
+    return total(x_i * y_i for x_i, y_i in zip(x, y, strict=True))
+
+
+def _size_log_size(side: Levels) -> jax.Array:
+    return total(level.size * jnp.log(jnp.where(level.present, level.size, 1.0)) for level in side)

@@ -1,0 +1,29 @@
+"""Shared by all tests: x64 on, the persistent compilation cache, fixed keys, and where the recorded data lies."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import jax
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+jax.config.update("jax_enable_x64", True)
+jax.config.update("jax_compilation_cache_dir", os.environ.get("QUANTJAX_CACHE", str(ROOT / ".pytest_cache" / "jax")))
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+
+
+@pytest.fixture
+def key() -> jax.Array:
+    return jax.random.key(20120621)
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder of recorded market data; tests that read it skip where it is absent."""
+    folder = ROOT / os.environ.get("QUANTJAX_DATA", "../shared/data")
+    if not folder.is_dir():
+        pytest.skip("no recorded market data: set QUANTJAX_DATA to its folder")
+    return folder
