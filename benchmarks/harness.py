@@ -46,7 +46,8 @@ class Timing:
 def time_cases(cases: list[Case], *, repeats: int = 15, say: Callable[[str], None] = print) -> list[Timing]:
     """Times of the cases, in turn within each repeat so that a slow moment of the machine falls on all of them.
 
-    `ratios[other]` is the median over the repeats of (time of other) / (time of this): how many times faster this one is.
+    `ratios[other]` is the median over the repeats of (time of other) / (time of this): how many times faster this one
+    is.
     """
     first = {}
     for case in cases:
@@ -63,7 +64,9 @@ def time_cases(cases: list[Case], *, repeats: int = 15, say: Callable[[str], Non
     timings = []
     for case in cases:
         own = np.array(seconds[case.name])
-        ratios = {other: float(np.median(np.array(times) / own)) for other, times in seconds.items() if other != case.name}
+        ratios = {
+            other: float(np.median(np.array(times) / own)) for other, times in seconds.items() if other != case.name
+        }
         timings.append(
             Timing(
                 case.name,

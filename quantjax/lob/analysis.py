@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
@@ -15,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from quantjax.lob.book import Book, BookSeries
-from quantjax.lob.measures import BookMeasures, BookMetrics, columns, measure
+from quantjax.lob.measures import BookMeasures, BookMetrics, columns, derive, walk
 from quantjax.lob.metrics.flags import changed_rows, since_last
 
 if TYPE_CHECKING:
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
 
 __all__ = ["BookAnalysis", "analyze", "analyze_blocks"]
 
-# Rows of one call of the compiled kernel. On a CPU a block's inputs and outputs fit the L2 cache; a GPU wants many
-# rows.
-_ROWS_CPU = 2000
-_ROWS_GPU = 1 << 18
+# (tiles, rows of a tile) in one call of the compiled kernel. On a CPU a tile's arrays stay in the L2 cache; a GPU wants
+# many rows at once.
+_TILES_CPU = (8, 1000)
+_TILES_GPU = (1, 1 << 18)
 
 
 class BookAnalysis(BookMeasures):
@@ -90,6 +91,8 @@ def analyze(
     pieces = list(analyze_blocks(series, metrics, progress=progress))
     if not pieces:
         raise ValueError("expected at least one book, got none")
+    if len(symbols := dict.fromkeys(piece.symbol for piece in pieces)) > 1:
+        raise ValueError(f"expected pieces of one symbol, got {', '.join(symbols)}; analyze_blocks takes several")
     return pieces[0] if len(pieces) == 1 else jax.tree.map(lambda *arrays: np.concatenate(arrays), *pieces)
 
 
@@ -101,23 +104,19 @@ def analyze_blocks(
 ) -> Iterator[BookAnalysis]:
     """`analyze` piece by piece: one result for each piece of the series, for results that do not fit memory. Driver.
 
-    `staleness_s` runs on from piece to piece.
+    Pieces of several symbols may come in any order; `staleness_s` runs on from piece to piece of a symbol.
     """
     metrics = BookMetrics() if metrics is None else metrics
     pieces = [series] if isinstance(series, BookSeries) else series
-    last: BookSeries | None = None
-    last_change_ns = 0
+    last: dict[str, tuple[Book, int]] = {}  # by symbol: the last book, and when it had last changed
     for piece in pieces:
         if len(piece) == 0:
             continue
-        if last is not None and piece.symbol != last.symbol:
-            raise ValueError(f"expected pieces of one symbol, got {last.symbol!r} and then {piece.symbol!r}")
         time_ns = np.asarray(piece.time_ns)
-        changed = changed_rows(piece.book, None if last is None else last.book)
-        staleness_s = since_last(time_ns, changed, last_change_ns if last is not None else int(time_ns[0]))
-        last_change_ns = int(time_ns[-1]) - round(staleness_s[-1] * 1e9)
-        last = piece[-1:]
-        measures = _measure_series(piece, metrics, progress)
+        before, last_change_ns = last.get(piece.symbol, (None, int(time_ns[0])))
+        measures, changed = _measure_series(piece, before, metrics, progress)
+        staleness_s = since_last(time_ns, changed, last_change_ns)
+        last[piece.symbol] = (piece.book[-1:], int(time_ns[-1]) - round(staleness_s[-1] * 1e9))
         yield BookAnalysis(
             **{field.name: getattr(measures, field.name) for field in fields(BookMeasures)},
             time_ns=time_ns,
@@ -126,50 +125,70 @@ def analyze_blocks(
         )
 
 
-def _measure_series(piece: BookSeries, metrics: BookMetrics, progress: Callable[[int], None] | None) -> BookMeasures:
-    """`measure` in blocks; numpy arrays `[time]`."""
+def _measure_series(
+    piece: BookSeries, before: Book | None, metrics: BookMetrics, progress: Callable[[int], None] | None
+) -> tuple[BookMeasures, np.ndarray]:
+    """`measure` in blocks, and where the book changed; numpy arrays `[time]`."""
     on_cpu = jax.default_backend() == "cpu"
-    rows = _ROWS_CPU if on_cpu else _ROWS_GPU
+    tiles, tile = _TILES_CPU if on_cpu else _TILES_GPU
+    rows = tiles * tile
     book = jax.tree.map(np.asarray, piece.book)
     count = len(piece)
-    shapes = jax.eval_shape(partial(_block, metrics=metrics), _levels_first(book[:1], 1), piece.tick_size)
-    out = jax.tree.map(lambda shape: np.empty(count, shape.dtype), shapes)
-    columns_out = jax.tree.leaves(out)
+    changed = np.empty(count, bool)
+    local = threading.local()
+
+    def prepare() -> None:
+        # Each thread turns its blocks round in memory of its own, again and again: fresh pages would cost more than all
+        # the arithmetic. The zeros are the empty books that pad the last block.
+        local.block = jax.tree.map(lambda array: np.zeros((tiles, array.shape[1], tile), array.dtype), book)
 
     def run(start: int) -> int:
         stop = min(start + rows, count)
-        block = _block(_levels_first(book[start:stop], rows), piece.tick_size, metrics=metrics)
-        for column, array in zip(columns_out, jax.tree.leaves(block), strict=True):
+        changed[start:stop] = changed_rows(book[start:stop], book[start - 1 : start] if start else before)
+        for turned, array in zip(jax.tree.leaves(local.block), jax.tree.leaves(book), strict=True):
+            for number in range(tiles):
+                part = array[start + number * tile : min(start + (number + 1) * tile, stop)]
+                turned[number, :, : len(part)] = part.T
+                turned[number, :, len(part) :] = 0.0
+        # Copied out before the thread's next block: JAX may read the numpy block in place.
+        block = _block(local.block, piece.tick_size, metrics=metrics)
+        for column, array in zip(out_columns, jax.tree.leaves(block), strict=True):
             column[start:stop] = np.asarray(array)[: stop - start]
         return stop - start
 
+    shapes = jax.eval_shape(
+        partial(_block, metrics=metrics), jax.tree.map(lambda array: array[:1].T[None], book), piece.tick_size
+    )
+    out = _columns_like(shapes, count)
+    out_columns = jax.tree.leaves(out)
     # XLA runs a block of this size on one thread: the cores are used by running blocks side by side.
-    with ThreadPoolExecutor(os.cpu_count() if on_cpu else 1) as pool:
+    with ThreadPoolExecutor(os.cpu_count() if on_cpu else 1, initializer=prepare) as pool:
         for done in pool.map(run, range(0, count, rows)):
             if progress is not None:
                 progress(done)
-    return out
+    return out, changed
 
 
-def _levels_first(book: Book, rows: int) -> Book:
-    """The books as `[level, row]`, padded with empty books to `rows`, so that one compiled kernel serves every block.
-
-    Turned round by numpy, block by block: with the rows as the contiguous axis XLA's loops over them are vector loops,
-    and a transpose left to XLA would be fused into every one of them.
-    """
-    count = book.batch_shape[0]
-
-    def turn(array: np.ndarray) -> np.ndarray:
-        turned = np.zeros((array.shape[1], rows), array.dtype)
-        turned[:, :count] = array.T
-        return turned
-
-    return jax.tree.map(turn, book)
+def _columns_like(shapes: BookMeasures, count: int) -> BookMeasures:
+    """An uninitialised column of `count` for each leaf; those of one dtype lie in one array, which gets large pages."""
+    leaves, structure = jax.tree.flatten(shapes)
+    columns: dict[np.dtype, Iterator[np.ndarray]] = {
+        dtype: iter(np.empty((sum(leaf.dtype == dtype for leaf in leaves), count), dtype))
+        for dtype in {leaf.dtype for leaf in leaves}
+    }
+    return jax.tree.unflatten(structure, [next(columns[leaf.dtype]) for leaf in leaves])
 
 
 @partial(jax.jit, static_argnames="metrics")
 def _block(book: Book, tick_size, *, metrics: BookMetrics) -> BookMeasures:
-    measures = jax.vmap(lambda item: measure(item, tick_size, metrics), in_axes=-1)(book)
+    """Measures `[tile * row]` of books `[tile, level, row]`.
+
+    With the rows as the contiguous axis XLA's loops over them are vector loops. (A transpose left to XLA would be fused
+    into every one of them.)
+    """
+    walk_tile = jax.vmap(lambda item: walk(item, tick_size, metrics), in_axes=-1)
+    walked = jax.tree.map(jnp.ravel, jax.lax.map(walk_tile, book))
+    measures = derive(walked, tick_size)
     known = measures.valid
     return jax.tree.map(
         lambda array: jnp.where(known, array, jnp.nan) if jnp.issubdtype(array.dtype, jnp.floating) else array, measures

@@ -7,13 +7,17 @@ from dataclasses import fields
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 from jaxtyping import Bool, Float, Int
 
 from quantjax.lob import metrics
 from quantjax.lob.book import Book
+from quantjax.lob.metrics.execution import impact_bps, round_trip_bps, visible_notional
+from quantjax.lob.metrics.imbalance import imbalance
+from quantjax.lob.metrics.prices import depth, weighted_by_other
 from quantjax.lob.metrics.sides import check_levels
 
-__all__ = ["BookMeasures", "BookMetrics", "measure"]
+__all__ = ["BookMeasures", "BookMetrics", "columns", "derive", "measure", "walk"]
 
 Value = Float[jax.Array, "*batch"]
 ByLevels = Mapping[int, Value]
@@ -147,72 +151,136 @@ def columns(measures: BookMeasures) -> Iterator[tuple[str, jax.Array]]:
 def measure(book: Book, tick_size, parameters: BookMetrics = BookMetrics()) -> BookMeasures:  # noqa: B008 (frozen)
     """Every metric of `quantjax.lob` of the books `[...]`, at the parameters of `parameters`.
 
-    Broadcasting and traceable: under `jax.jit` XLA shares what the metrics have in common. `lob.analyze` drives it over
-    recordings. A book that is not valid (see `lob.Flags`) is measured as it stands: check or clean it first.
+    Broadcasting and traceable: under `jax.jit` XLA fuses it. `lob.analyze` drives it over recordings. A book that is
+    not valid (see `lob.Flags`) is measured as it stands: check or clean it first.
     """
-    band = {bps: metrics.band_depth(book, bps) for bps in parameters.bands_bps}
-    buy = {notional: metrics.fill_notional(book, notional, +1) for notional in parameters.notionals}
-    sell = {notional: metrics.fill_notional(book, notional, -1) for notional in parameters.notionals}
-    vwap = {levels: metrics.vwap(book, levels) for levels in parameters.levels}
-    slope, origin_slope = metrics.slope(book), metrics.origin_slope(book)
-    convexity, elasticity = metrics.convexity(book), metrics.naes_skjeltorp_slope(book)
-    entropy, concentration, top_share = metrics.entropy(book), metrics.concentration(book), metrics.top_share(book)
-    gaps, mass, flags = metrics.level_gaps(book, tick_size), metrics.centre_of_mass_bps(book), metrics.flags(book)
-    return BookMeasures(
+    return derive(walk(book, tick_size, parameters), tick_size)
+
+
+class Walked(eqx.Module):
+    """What takes a walk over the levels; `derive` computes the rest from it."""
+
+    mid: Value
+    spread: Value
+    microprice: Value
+    queue_imbalance: Value
+    depth: Mapping[int, metrics.Sides]
+    vwap: Mapping[int, metrics.Sides]
+    decayed_imbalance: Value
+    inverse_distance_imbalance: Value
+    exponential_distance_imbalance: Value
+    band: Mapping[float, metrics.BandDepth]
+    buy_vwap: ByNotional
+    sell_vwap: ByNotional
+    buy_visible: Value
+    sell_visible: Value
+    buy_fillable: ByBps
+    sell_fillable: ByBps
+    slope: metrics.Sides
+    origin_slope: metrics.Sides
+    convexity: metrics.Sides
+    naes_skjeltorp_slope: metrics.Sides
+    entropy: metrics.Entropy
+    concentration: metrics.Sides
+    top_share: metrics.Sides
+    level_gaps: metrics.LevelGaps
+    centre_of_mass_bps: metrics.Sides
+    flags: metrics.Flags
+
+
+def walk(book: Book, tick_size, parameters: BookMetrics) -> Walked:
+    """The metrics that read all levels.
+
+    XLA's CPU backend computes what two results share twice, once in each of their loops. `lob.analyze` therefore runs
+    this part in a loop of its own over tiles of the books, whose results are then in memory when `derive` reads them.
+    """
+    return Walked(
         mid=metrics.mid(book),
         spread=metrics.spread(book),
-        spread_ticks=metrics.spread_ticks(book, tick_size),
-        spread_bps=metrics.spread_bps(book),
         microprice=metrics.microprice(book),
         queue_imbalance=metrics.queue_imbalance(book),
-        depth_imbalance={levels: metrics.depth_imbalance(book, levels) for levels in parameters.levels},
+        depth={levels: depth(book, levels) for levels in parameters.levels},
+        vwap={levels: metrics.vwap(book, levels) for levels in parameters.levels},
         decayed_imbalance=metrics.decayed_imbalance(book, parameters.decay),
         inverse_distance_imbalance=metrics.inverse_distance_imbalance(book),
         exponential_distance_imbalance=metrics.exponential_distance_imbalance(book, parameters.distance_bps),
-        bid_vwap={levels: sides.bid for levels, sides in vwap.items()},
-        ask_vwap={levels: sides.ask for levels, sides in vwap.items()},
-        vamp={levels: metrics.vamp(book, levels) for levels in parameters.levels},
-        bid_depth={bps: depth.bid_base for bps, depth in band.items()},
-        ask_depth={bps: depth.ask_base for bps, depth in band.items()},
-        bid_depth_quote={bps: depth.bid_quote for bps, depth in band.items()},
-        ask_depth_quote={bps: depth.ask_quote for bps, depth in band.items()},
-        band_imbalance={bps: depth.imbalance for bps, depth in band.items()},
-        buy_vwap={notional: fill.vwap for notional, fill in buy.items()},
-        sell_vwap={notional: fill.vwap for notional, fill in sell.items()},
-        buy_impact_bps={notional: fill.impact_bps for notional, fill in buy.items()},
-        sell_impact_bps={notional: fill.impact_bps for notional, fill in sell.items()},
-        buy_unfilled={notional: fill.unfilled for notional, fill in buy.items()},
-        sell_unfilled={notional: fill.unfilled for notional, fill in sell.items()},
-        round_trip_cost_bps={
-            notional: metrics.round_trip_cost_bps(book, notional) for notional in parameters.notionals
-        },
+        band={bps: metrics.band_depth(book, bps) for bps in parameters.bands_bps},
+        buy_vwap={notional: metrics.fill_notional(book, notional, +1).vwap for notional in parameters.notionals},
+        sell_vwap={notional: metrics.fill_notional(book, notional, -1).vwap for notional in parameters.notionals},
+        buy_visible=visible_notional(book, +1),
+        sell_visible=visible_notional(book, -1),
         buy_fillable={bps: metrics.fillable_notional(book, bps, +1) for bps in parameters.slippages_bps},
         sell_fillable={bps: metrics.fillable_notional(book, bps, -1) for bps in parameters.slippages_bps},
-        bid_slope=slope.bid,
-        ask_slope=slope.ask,
-        bid_origin_slope=origin_slope.bid,
-        ask_origin_slope=origin_slope.ask,
-        bid_convexity=convexity.bid,
-        ask_convexity=convexity.ask,
-        bid_naes_skjeltorp_slope=elasticity.bid,
-        ask_naes_skjeltorp_slope=elasticity.ask,
-        bid_entropy=entropy.bid,
-        ask_entropy=entropy.ask,
-        joint_entropy=entropy.joint,
-        bid_concentration=concentration.bid,
-        ask_concentration=concentration.ask,
-        bid_top_share=top_share.bid,
-        ask_top_share=top_share.ask,
-        bid_gap_max_ticks=gaps.bid_max,
-        bid_gap_mean_ticks=gaps.bid_mean,
-        ask_gap_max_ticks=gaps.ask_max,
-        ask_gap_mean_ticks=gaps.ask_mean,
-        bid_centre_of_mass_bps=mass.bid,
-        ask_centre_of_mass_bps=mass.ask,
-        bid_levels=flags.bid_levels,
-        ask_levels=flags.ask_levels,
-        crossed=flags.crossed,
-        locked=flags.locked,
-        one_sided=flags.one_sided,
-        valid=flags.valid,
+        slope=metrics.slope(book),
+        origin_slope=metrics.origin_slope(book),
+        convexity=metrics.convexity(book),
+        naes_skjeltorp_slope=metrics.naes_skjeltorp_slope(book),
+        entropy=metrics.entropy(book),
+        concentration=metrics.concentration(book),
+        top_share=metrics.top_share(book),
+        level_gaps=metrics.level_gaps(book, tick_size),
+        centre_of_mass_bps=metrics.centre_of_mass_bps(book),
+        flags=metrics.flags(book),
+    )
+
+
+def derive(walked: Walked, tick_size) -> BookMeasures:
+    """The metrics that are arithmetic on others, and all of them under their public names."""
+    mid, buy, sell = walked.mid, walked.buy_vwap, walked.sell_vwap
+    filled = {n: (walked.buy_visible >= n) & (walked.sell_visible >= n) for n in buy}
+    return BookMeasures(
+        mid=mid,
+        spread=walked.spread,
+        spread_ticks=walked.spread / tick_size,
+        spread_bps=1e4 * walked.spread / mid,
+        microprice=walked.microprice,
+        queue_imbalance=walked.queue_imbalance,
+        depth_imbalance={levels: imbalance(size) for levels, size in walked.depth.items()},
+        decayed_imbalance=walked.decayed_imbalance,
+        inverse_distance_imbalance=walked.inverse_distance_imbalance,
+        exponential_distance_imbalance=walked.exponential_distance_imbalance,
+        bid_vwap={levels: price.bid for levels, price in walked.vwap.items()},
+        ask_vwap={levels: price.ask for levels, price in walked.vwap.items()},
+        vamp={levels: weighted_by_other(price, walked.depth[levels]) for levels, price in walked.vwap.items()},
+        bid_depth={bps: band.bid_base for bps, band in walked.band.items()},
+        ask_depth={bps: band.ask_base for bps, band in walked.band.items()},
+        bid_depth_quote={bps: band.bid_quote for bps, band in walked.band.items()},
+        ask_depth_quote={bps: band.ask_quote for bps, band in walked.band.items()},
+        band_imbalance={bps: band.imbalance for bps, band in walked.band.items()},
+        buy_vwap=buy,
+        sell_vwap=sell,
+        buy_impact_bps={n: impact_bps(vwap, mid, +1) for n, vwap in buy.items()},
+        sell_impact_bps={n: impact_bps(vwap, mid, -1) for n, vwap in sell.items()},
+        buy_unfilled={n: jnp.maximum(n - walked.buy_visible, 0.0) for n in buy},
+        sell_unfilled={n: jnp.maximum(n - walked.sell_visible, 0.0) for n in sell},
+        round_trip_cost_bps={n: round_trip_bps(buy[n], sell[n], filled[n], mid) for n in buy},
+        buy_fillable=walked.buy_fillable,
+        sell_fillable=walked.sell_fillable,
+        bid_slope=walked.slope.bid,
+        ask_slope=walked.slope.ask,
+        bid_origin_slope=walked.origin_slope.bid,
+        ask_origin_slope=walked.origin_slope.ask,
+        bid_convexity=walked.convexity.bid,
+        ask_convexity=walked.convexity.ask,
+        bid_naes_skjeltorp_slope=walked.naes_skjeltorp_slope.bid,
+        ask_naes_skjeltorp_slope=walked.naes_skjeltorp_slope.ask,
+        bid_entropy=walked.entropy.bid,
+        ask_entropy=walked.entropy.ask,
+        joint_entropy=walked.entropy.joint,
+        bid_concentration=walked.concentration.bid,
+        ask_concentration=walked.concentration.ask,
+        bid_top_share=walked.top_share.bid,
+        ask_top_share=walked.top_share.ask,
+        bid_gap_max_ticks=walked.level_gaps.bid_max,
+        bid_gap_mean_ticks=walked.level_gaps.bid_mean,
+        ask_gap_max_ticks=walked.level_gaps.ask_max,
+        ask_gap_mean_ticks=walked.level_gaps.ask_mean,
+        bid_centre_of_mass_bps=walked.centre_of_mass_bps.bid,
+        ask_centre_of_mass_bps=walked.centre_of_mass_bps.ask,
+        bid_levels=walked.flags.bid_levels,
+        ask_levels=walked.flags.ask_levels,
+        crossed=walked.flags.crossed,
+        locked=walked.flags.locked,
+        one_sided=walked.flags.one_sided,
+        valid=walked.flags.valid,
     )

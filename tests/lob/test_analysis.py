@@ -81,8 +81,20 @@ def test_nothing_and_mixed_symbols_are_refused(series):
     with pytest.raises(ValueError, match="at least one book"):
         lob.analyze(series[:0], METRICS)
     other = lob.BookSeries(series.time_ns[:5], series.book[:5], "ABC", TICK)
-    with pytest.raises(ValueError, match="'XYZ' and then 'ABC'"):
+    with pytest.raises(ValueError, match="one symbol, got XYZ, ABC"):
         lob.analyze([series[:5], other], METRICS)
+
+
+def test_pieces_of_several_symbols_are_kept_apart(series):
+    other = lob.BookSeries(series.time_ns[:4], series.book[:4], "ABC", TICK)
+    results = list(lob.analyze_blocks([series[:2], other[:2], series[1:3], other[1:]], METRICS))
+    assert [result.symbol for result in results] == ["XYZ", "ABC", "XYZ", "ABC"]
+    # The second piece of each begins with the book that its first one ended with.
+    assert results[2].staleness_s[0] == 0.0
+    assert results[3].staleness_s[0] == 0.0
+    again = lob.BookSeries(series.time_ns[1:2] + 5, series.book[1:2], "XYZ", TICK)
+    *_, last = lob.analyze_blocks([series[:2], other, again], METRICS)
+    assert abs(last.staleness_s[0] - 5e-9) < 1e-12
 
 
 def test_float32_stays_float32(series):

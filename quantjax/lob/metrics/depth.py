@@ -8,8 +8,9 @@ import jax.numpy as jnp
 from jaxtyping import Float
 
 from quantjax.lob.book import Book
+from quantjax.lob.metrics.imbalance import imbalance
 from quantjax.lob.metrics.prices import mid
-from quantjax.lob.metrics.sides import Levels, ask_levels, bid_levels, ratio, total
+from quantjax.lob.metrics.sides import Levels, Sides, ask_levels, bid_levels, total
 
 __all__ = ["BandDepth", "band_depth"]
 
@@ -27,7 +28,7 @@ class BandDepth(eqx.Module):
     @property
     def imbalance(self) -> Value:
         """(bid - ask) / (bid + ask) of the quote depths; NaN where the band holds nothing."""
-        return ratio(self.bid_quote - self.ask_quote, self.bid_quote + self.ask_quote)
+        return imbalance(Sides(self.bid_quote, self.ask_quote))
 
 
 def band_depth(book: Book, bps) -> BandDepth:
@@ -45,12 +46,12 @@ def band_depth(book: Book, bps) -> BandDepth:
     # x m is rounded, |p - m| is exact or nearly so: without the margin a boundary price drops out by chance.
     limit = centre * (1e-4 * bps + 4 * jnp.finfo(centre.dtype).eps)
 
-    def depth(side: Levels) -> tuple[jax.Array, jax.Array]:
+    def within(side: Levels) -> tuple[jax.Array, jax.Array]:
         sizes = [jnp.where(jnp.abs(level.price - centre) <= limit, level.size, 0.0) for level in side]
         base = total(sizes)
         quote = total(size * level.price for size, level in zip(sizes, side, strict=True))
         return jnp.where(jnp.isnan(centre), jnp.nan, base), jnp.where(jnp.isnan(centre), jnp.nan, quote)
 
-    bid_base, bid_quote = depth(bid_levels(book))
-    ask_base, ask_quote = depth(ask_levels(book))
+    bid_base, bid_quote = within(bid_levels(book))
+    ask_base, ask_quote = within(ask_levels(book))
     return BandDepth(bid_base, ask_base, bid_quote, ask_quote)

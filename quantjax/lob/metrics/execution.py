@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from quantjax.lob.book import Book
 from quantjax.lob.metrics.prices import mid
-from quantjax.lob.metrics.sides import Levels, ask_levels, bid_levels, ratio
+from quantjax.lob.metrics.sides import Levels, ask_levels, bid_levels, ratio, total
 
 __all__ = ["Fill", "fill_notional", "fill_quantity", "fillable_notional", "round_trip_cost_bps"]
 
@@ -65,8 +65,7 @@ def round_trip_cost_bps(book: Book, notional) -> Value:
     Kandel (2000), Liquidity beyond the inside spread (cost of round trip); Xetra's liquidity measure XLM.
     """
     buy, sell = fill_notional(book, notional, +1), fill_notional(book, notional, -1)
-    filled = (buy.unfilled == 0) & (sell.unfilled == 0)
-    return jnp.where(filled, 1e4 * (buy.vwap - sell.vwap) / mid(book), jnp.nan)
+    return round_trip_bps(buy.vwap, sell.vwap, (buy.unfilled == 0) & (sell.unfilled == 0), mid(book))
 
 
 def fillable_notional(book: Book, slippage_bps, side: int) -> Value:
@@ -95,6 +94,21 @@ def fillable_notional(book: Book, slippage_bps, side: int) -> Value:
     excess = jnp.where(whole_before, 1.0, side * (1 - limit / marginal))
     part = jnp.where(whole_before, 0.0, slack_left / excess)
     return jnp.where(jnp.isnan(centre), jnp.nan, taken + part)
+
+
+def visible_notional(book: Book, side: int) -> Value:
+    """What an order of this side finds in all: sum p q, in quote currency, `[...]`; 0 for an empty side. Broadcasting."""
+    return total(level.price * level.size for level in _opposite(book, side))
+
+
+def impact_bps(vwap: Value, centre: Value, side: int) -> Value:
+    """Distance of an average price from the mid, against the taker: 1e4 side (VWAP - m) / m basis points."""
+    return side * 1e4 * (vwap - centre) / centre
+
+
+def round_trip_bps(buy_vwap: Value, sell_vwap: Value, filled: jax.Array, centre: Value) -> Value:
+    """1e4 (VWAP_buy - VWAP_sell) / m basis points, NaN where not `filled`."""
+    return jnp.where(filled, 1e4 * (buy_vwap - sell_vwap) / centre, jnp.nan)
 
 
 def _opposite(book: Book, side: int) -> Levels:
@@ -132,5 +146,5 @@ def _walk(book: Book, levels: Levels, capacities: list[jax.Array], amount, side:
     part = jnp.where(whole, 0.0, rest / marginal if in_quote else rest)
     quantity = quantity + part
     vwap = best + ratio(excess_paid + part * (marginal - best), quantity)
-    unfilled = jnp.where(whole, rest, 0.0)
-    return Fill(vwap, quantity, last_price, unfilled, side * 1e4 * (vwap - centre) / centre)
+    unfilled = jnp.maximum(amount - cumulative, 0.0)
+    return Fill(vwap, quantity, last_price, unfilled, impact_bps(vwap, centre, side))

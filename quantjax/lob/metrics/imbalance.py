@@ -9,8 +9,8 @@ import jax.numpy as jnp
 from jaxtyping import Float
 
 from quantjax.lob.book import Book
-from quantjax.lob.metrics.prices import mid
-from quantjax.lob.metrics.sides import Levels, ask_levels, bid_levels, check_levels, ratio, total
+from quantjax.lob.metrics.prices import depth, mid
+from quantjax.lob.metrics.sides import Levels, Sides, ask_levels, bid_levels, ratio, total
 
 __all__ = ["decayed_imbalance", "depth_imbalance", "exponential_distance_imbalance", "inverse_distance_imbalance"]
 
@@ -22,8 +22,7 @@ def depth_imbalance(book: Book, levels: int) -> Value:
 
     One empty side gives +-1, an empty book NaN. Broadcasting. Raises ValueError for `levels < 1`.
     """
-    check_levels(levels)
-    return _imbalance(_depth(bid_levels(book, levels)), _depth(ask_levels(book, levels)))
+    return imbalance(depth(book, levels))
 
 
 def decayed_imbalance(book: Book, decay=0.5) -> Value:
@@ -36,7 +35,7 @@ def decayed_imbalance(book: Book, decay=0.5) -> Value:
     def weighted(side: Levels) -> jax.Array:
         return total(level.size * jnp.exp(-decay * i) for i, level in enumerate(side))
 
-    return _imbalance(weighted(bid_levels(book)), weighted(ask_levels(book)))
+    return imbalance(Sides(weighted(bid_levels(book)), weighted(ask_levels(book))))
 
 
 def inverse_distance_imbalance(book: Book) -> Value:
@@ -64,12 +63,9 @@ def _by_distance(book: Book, weight: Callable[[jax.Array], jax.Array]) -> jax.Ar
             jnp.where(level.present, level.size * weight(jnp.abs(level.price - centre)), 0.0) for level in side
         )
 
-    return _imbalance(weighted(bid_levels(book)), weighted(ask_levels(book))) + 0.0 * centre
+    return imbalance(Sides(weighted(bid_levels(book)), weighted(ask_levels(book)))) + 0.0 * centre
 
 
-def _depth(side: Levels) -> jax.Array:
-    return total(level.size for level in side)
-
-
-def _imbalance(bid: jax.Array, ask: jax.Array) -> jax.Array:
-    return ratio(bid - ask, bid + ask)
+def imbalance(sides: Sides) -> Value:
+    """(bid - ask) / (bid + ask), NaN where both are 0."""
+    return ratio(sides.bid - sides.ask, sides.bid + sides.ask)

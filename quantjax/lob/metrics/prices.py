@@ -9,7 +9,7 @@ from jaxtyping import Float
 from quantjax.lob.book import Book
 from quantjax.lob.metrics.sides import Levels, Sides, ask_levels, bid_levels, check_levels, ratio, total
 
-__all__ = ["microprice", "mid", "queue_imbalance", "spread", "spread_bps", "spread_ticks", "vamp", "vwap"]
+__all__ = ["depth", "microprice", "mid", "queue_imbalance", "spread", "spread_bps", "spread_ticks", "vamp", "vwap"]
 
 Value = Float[jax.Array, "*batch"]
 
@@ -93,8 +93,17 @@ def vamp(book: Book, levels: int) -> Value:
     empty. Broadcasting. With one level it is the microprice. Source: hftbacktest's tutorial on accelerated pricing; the
     name is used for other averages elsewhere.
     """
+    size, price = depth(book, levels), vwap(book, levels)
+    return weighted_by_other(price, size)
+
+
+def depth(book: Book, levels: int) -> Sides:
+    """Size of the best `levels` levels of each side: sum q, in base currency, `[...]`. Broadcasting."""
     check_levels(levels)
     bids, asks = bid_levels(book, levels), ask_levels(book, levels)
-    bid_vwap, ask_vwap = _vwap(bids), _vwap(asks)
-    bid_size, ask_size = total(level.size for level in bids), total(level.size for level in asks)
-    return bid_vwap + ratio(bid_size * (ask_vwap - bid_vwap), bid_size + ask_size)
+    return Sides(total(level.size for level in bids), total(level.size for level in asks))
+
+
+def weighted_by_other(price: Sides, size: Sides) -> Value:
+    """Prices of the two sides weighted each by the size of the other: (p_b q_a + p_a q_b) / (q_a + q_b)."""
+    return price.bid + ratio(size.bid * (price.ask - price.bid), size.bid + size.ask)

@@ -56,9 +56,10 @@ def slope(book: Book) -> Sides:
     """
 
     def fit(side: Levels, centre: jax.Array) -> jax.Array:
-        count, x = _centred(side, centre)
-        y = _cumulative(side)
-        return jnp.where(count >= 2, ratio(_dot(x, y), _dot(x, x)), jnp.nan)
+        count, x, y = _count(side), _from_best(side, centre), _present_cumulative(side)
+        mean = total(x) / jnp.maximum(count, 1.0)
+        fitted = ratio(_dot(x, y) - mean * total(y), _dot(x, x) - mean * total(x))
+        return jnp.where(count >= 2, fitted, jnp.nan)
 
     return _each_side(book, fit)
 
@@ -80,22 +81,24 @@ def convexity(book: Book) -> Sides:
     """Coefficient c2 of the least-squares parabola y = c0 + c1 x + c2 x^2 through the levels, x and y as in `slope`.
 
     In base currency per squared basis point, `[...]`; NaN with fewer than three levels. Broadcasting. Solved on
-    polynomials made orthogonal over the levels, not by the ill-conditioned normal equations.
+    polynomials orthogonal over the levels, from moments about the best level, not by the ill-conditioned normal
+    equations.
     """
 
     def fit(side: Levels, centre: jax.Array) -> jax.Array:
-        count, x = _centred(side, centre)
-        y = _cumulative(side)
+        count, x, y = _count(side), _from_best(side, centre), _present_cumulative(side)
         square = [x_i * x_i for x_i in x]
-        sum_square = total(square)
-        mean_square = sum_square / jnp.maximum(count, 1.0)
-        tilt = ratio(_dot(square, x), sum_square)
-        # q_i: what is left of x^2 after its regression on 1 and x.
-        q = [
-            jnp.where(level.present, s - mean_square - tilt * x_i, 0.0)
-            for level, s, x_i in zip(side, square, x, strict=True)
-        ]
-        return jnp.where(count >= 3, ratio(_dot(q, y), _dot(q, q)), jnp.nan)
+        inverse_count = 1.0 / jnp.maximum(count, 1.0)
+        sum_x, sum_y, sum_xx = total(x), total(y), total(square)
+        # Products with what is left of x after its regression on 1, then with what is left of x^2 after that on 1 and
+        # x.
+        linear = sum_xx - sum_x * sum_x * inverse_count
+        linear_y = _dot(x, y) - sum_x * sum_y * inverse_count
+        linear_square = _dot(square, x) - sum_x * sum_xx * inverse_count
+        tilt = ratio(linear_square, linear)
+        quadratic = _dot(square, square) - sum_xx * sum_xx * inverse_count - tilt * linear_square
+        quadratic_y = _dot(square, y) - sum_xx * sum_y * inverse_count - tilt * linear_y
+        return jnp.where(count >= 3, ratio(quadratic_y, quadratic), jnp.nan)
 
     return _each_side(book, fit)
 
@@ -128,23 +131,11 @@ def entropy(book: Book, *, normalised: bool = False) -> Entropy:
     `normalised` divides by ln(number of levels present): in [0, 1], NaN with a single level. NaN where there is
     nothing. Broadcasting.
     """
-    bids, asks = bid_levels(book), ask_levels(book)
-    sizes = {name: total(level.size for level in side) for name, side in (("bid", bids), ("ask", asks))}
-    # H = ln Q - (1/Q) sum q ln q: one logarithm a level serves the side and the joint entropy.
-    plogp = {name: _size_log_size(side) for name, side in (("bid", bids), ("ask", asks))}
-    counts = {"bid": _count(bids), "ask": _count(asks)}
-
-    def result(size: jax.Array, weighted_log: jax.Array, count: jax.Array) -> jax.Array:
-        some = size > 0
-        nats = jnp.where(some, jnp.log(jnp.where(some, size, 1.0)) - ratio(weighted_log, size), jnp.nan)
-        # Rounding may leave a single level at -1e-16.
-        nats = jnp.maximum(nats, 0.0)
-        return ratio(nats, jnp.log(jnp.maximum(count, 1.0))) if normalised else nats
-
+    bids, asks = _sizes_and_logs(book.bid_size), _sizes_and_logs(book.ask_size)
     return Entropy(
-        result(sizes["bid"], plogp["bid"], counts["bid"]),
-        result(sizes["ask"], plogp["ask"], counts["ask"]),
-        result(sizes["bid"] + sizes["ask"], plogp["bid"] + plogp["ask"], counts["bid"] + counts["ask"]),
+        _entropy(*bids, normalised=normalised),
+        _entropy(*asks, normalised=normalised),
+        _entropy(*(b + a for b, a in zip(bids, asks, strict=True)), normalised=normalised),
     )
 
 
@@ -234,19 +225,39 @@ def _distance_bps(side: Levels, centre: jax.Array) -> list[jax.Array]:
     return [jnp.where(level.present, jnp.abs(level.price - centre) * scale, 0.0) for level in side]
 
 
-def _centred(side: Levels, centre: jax.Array) -> tuple[jax.Array, list[jax.Array]]:
-    """Number of levels, and distances less their mean, 0 at absent levels.
+def _from_best(side: Levels, centre: jax.Array) -> list[jax.Array]:
+    """1e4 |p - p_1| / m by level, 0 at absent levels: a shift of the distance that keeps its moments small."""
+    scale = 1e4 / centre
+    return [jnp.where(level.present, jnp.abs(level.price - side[0].price) * scale, 0.0) for level in side]
 
-    Centring makes the regressor orthogonal to the constant: the intercept drops out and no digits are lost to it.
-    """
-    x, count = _distance_bps(side, centre), _count(side)
-    mean = total(x) / jnp.maximum(count, 1.0)
-    return count, [jnp.where(level.present, x_i - mean, 0.0) for level, x_i in zip(side, x, strict=True)]
+
+def _present_cumulative(side: Levels) -> list[jax.Array]:
+    """Cumulative sizes, 0 at absent levels."""
+    return [jnp.where(level.present, y, 0.0) for level, y in zip(side, _cumulative(side), strict=True)]
 
 
 def _dot(x: list[jax.Array], y: list[jax.Array]) -> jax.Array:
     return total(x_i * y_i for x_i, y_i in zip(x, y, strict=True))
 
 
-def _size_log_size(side: Levels) -> jax.Array:
-    return total(level.size * jnp.log(jnp.where(level.present, level.size, 1.0)) for level in side)
+def _sizes_and_logs(size) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Sums over one side of q, of q ln q, and of 1."""
+    size = jnp.asarray(size)
+    present = size > 0
+    # The logarithms of a side as one array: written level by level XLA would make a kernel of each.
+    logs = jnp.log(jnp.where(present, size, 1.0))
+    size = jnp.where(present, size, 0.0)
+    levels = range(size.shape[-1])
+    return (
+        total(size[..., i] for i in levels),
+        total(size[..., i] * logs[..., i] for i in levels),
+        total(present[..., i].astype(size.dtype) for i in levels),
+    )
+
+
+def _entropy(size: jax.Array, size_log: jax.Array, count: jax.Array, *, normalised: bool) -> jax.Array:
+    """H = ln Q - (1/Q) sum q ln q: one logarithm a level serves the side's and the joint entropy."""
+    some = size > 0
+    nats = jnp.where(some, jnp.log(jnp.where(some, size, 1.0)) - ratio(size_log, size), jnp.nan)
+    nats = jnp.maximum(nats, 0.0)  # rounding may leave a single level at -1e-16
+    return ratio(nats, jnp.log(jnp.maximum(count, 1.0))) if normalised else nats

@@ -1,0 +1,41 @@
+"""Means of every metric over blocks that are not kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from quantjax.lob import BookAnalysis
+
+__all__ = ["RunningMeans"]
+
+
+class RunningMeans:
+    """Counts of a symbol's books by state, and the mean of each metric over the books where it is defined."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+        self._sums: dict[str, float] = {}
+        self._defined: dict[str, int] = {}
+
+    def add(self, block: BookAnalysis) -> None:
+        """Take a block in."""
+        for name, count in block.counts.items():
+            self._counts[name] = self._counts.get(name, 0) + count
+        for name, values in block.to_pandas().items():
+            values = values.to_numpy(np.float64)
+            finite = np.isfinite(values)
+            self._sums[str(name)] = self._sums.get(str(name), 0.0) + float(values[finite].sum())
+            self._defined[str(name)] = self._defined.get(str(name), 0) + int(finite.sum())
+
+    def result(self) -> dict[str, Any]:
+        """Counts and means; None for a metric that was defined nowhere."""
+        return {
+            **self._counts,
+            "means": {
+                name: float(f"{total / self._defined[name]:.6g}") if self._defined[name] else None
+                for name, total in self._sums.items()
+            },
+        }

@@ -1,0 +1,28 @@
+"""Reading and writing: recorded order books of any format as arrays, and results into files."""
+
+from quantjax.io import datasets
+from quantjax.io.counts import COUNT_NAMES
+from quantjax.io.data import BookData, TradeTable
+from quantjax.io.errors import DataError
+from quantjax.io.formats import FORMATS, find_format
+from quantjax.io.lobster_messages import LOBSTER_EVENTS, LobsterEvent, LobsterMessages
+from quantjax.io.reading import BookStream, read_books, stream_books
+from quantjax.io.writing import write_analysis, write_books
+
+__all__ = [
+    "COUNT_NAMES",
+    "FORMATS",
+    "LOBSTER_EVENTS",
+    "BookData",
+    "BookStream",
+    "DataError",
+    "LobsterEvent",
+    "LobsterMessages",
+    "TradeTable",
+    "datasets",
+    "find_format",
+    "read_books",
+    "stream_books",
+    "write_analysis",
+    "write_books",
+]

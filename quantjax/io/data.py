@@ -1,0 +1,85 @@
+"""What reading gives: books by symbol, trades, and an account of what was read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from quantjax.lob import BookSeries
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from quantjax.io.lobster_messages import LobsterMessages
+
+__all__ = ["BookData", "TradeTable"]
+
+
+@dataclass(frozen=True, eq=False)
+class TradeTable:
+    """Trades of one symbol in the order they came, as numpy arrays `[trade]`.
+
+    `time_ns`, int64 nanoseconds UTC on the clock that was asked for; `exchange_ns`, the venue's time; `price` in quote
+    currency, `size` in base currency, float64; `side`, int64: the taker's, +1 bought and -1 sold; `trade_id`, int64
+    (LOBSTER: the resting order's number).
+    """
+
+    time_ns: np.ndarray
+    exchange_ns: np.ndarray
+    price: np.ndarray
+    size: np.ndarray
+    side: np.ndarray
+    trade_id: np.ndarray
+    symbol: str
+
+    def __len__(self) -> int:
+        return len(self.time_ns)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """A column for every field but the symbol (in `attrs`), indexed by UTC time."""
+        import pandas as pd
+
+        names = ("exchange_ns", "price", "size", "side", "trade_id")
+        index = pd.DatetimeIndex(self.time_ns, tz="UTC", name="time")
+        frame = pd.DataFrame({name: getattr(self, name) for name in names}, index=index)
+        frame.attrs["symbol"] = self.symbol
+        return frame
+
+
+@dataclass(frozen=True, eq=False)
+class BookData:
+    """The contents of a recording.
+
+    `series`: the books by symbol; `trades`: the trades by symbol, where the source has them; `messages`: the order
+    messages of a LOBSTER file, else None; `counts`: what was read, skipped, cut and kept in spite of a flaw, by the
+    names of `io.COUNT_NAMES`; `source`: the path that was asked for; `format`: one of `io.FORMATS`; `metadata`: what
+    else there is to know: `files`, `clock` (which clock `time_ns` is of), `tick_size` (by symbol, and where it is
+    from), `source_unit` (of the sizes in the file), `contract_multiplier`, `exchange`, `levels`, `interval_s`.
+    """
+
+    series: Mapping[str, BookSeries]
+    trades: Mapping[str, TradeTable]
+    messages: LobsterMessages | None
+    counts: dict[str, int]
+    source: Path
+    format: str
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Symbols that there are books of."""
+        return tuple(self.series)
+
+    def only(self) -> BookSeries:
+        """The one series there is. Raises ValueError, naming the symbols, where there are several or none."""
+        if len(self.series) != 1:
+            found = ", ".join(self.series) or "none"
+            raise ValueError(
+                f"{self.source}: expected books of one symbol, got {len(self.series)} ({found}); "
+                "take one from .series, or pass symbols=[...]"
+            )
+        return next(iter(self.series.values()))

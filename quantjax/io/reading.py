@@ -1,0 +1,198 @@
+"""The front door: books of any recording, whole or block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from feeds.reading import Damaged
+from quantjax.io.data import BookData, TradeTable
+from quantjax.io.errors import DataError
+from quantjax.io.formats import FORMATS, READERS, find_format
+from quantjax.io.lobster_messages import LobsterMessages
+from quantjax.io.options import Clock, Interval, ReadOptions, ReadReport, as_symbols
+from quantjax.io.ticks import UNKNOWN_TICK
+from quantjax.lob import Book, BookSeries
+
+__all__ = ["BookStream", "read_books", "stream_books"]
+
+
+class BookStream(Iterator[BookSeries]):
+    """An iterator over blocks of books, of one symbol each, that keeps account as it goes.
+
+    `format` and `source` as in `io.BookData`; `counts`, `metadata` and `symbols` are what is known so far, complete
+    once the iterator is exhausted.
+    """
+
+    def __init__(self, source: Path, format: str, options: ReadOptions) -> None:
+        self.source = source
+        self.format = format
+        self.report = ReadReport()
+        self.report.metadata["interval_s"] = options.interval_s
+        self._blocks = READERS[format](source, options, self.report)
+        self._latest_ns: dict[str, int] = {}
+
+    def __iter__(self) -> Iterator[BookSeries]:
+        return self
+
+    def __next__(self) -> BookSeries:
+        """The next block that is not empty."""
+        block = next(self._blocks)
+        while not len(block):
+            block = next(self._blocks)
+        self.report.counts["rows"] += len(block)
+        time_ns = np.asarray(block.time_ns)
+        before_ns = self._latest_ns.get(block.symbol, int(time_ns[0]))
+        self.report.counts["clock_went_back"] += int(np.count_nonzero(np.diff(time_ns, prepend=before_ns) < 0))
+        self._latest_ns[block.symbol] = int(time_ns[-1])
+        return block
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What was read, skipped, cut or kept in spite of a flaw so far, by the names of `io.COUNT_NAMES`."""
+        return self.report.counts.as_dict()
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """As in `io.BookData`."""
+        return self.report.metadata
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Symbols seen so far, those without books among them."""
+        return tuple(self.report.symbols)
+
+
+def read_books(
+    path: str | Path,
+    *,
+    format: str | None = None,
+    symbols: Collection[str] | str | None = None,
+    levels: int = 20,
+    interval_s: Interval = None,
+    clock: Clock = "received",
+    damaged: Damaged = "raise",
+    dtype: np.typing.DTypeLike = np.float64,
+) -> BookData:
+    """All books of a recording, its trades, and an account of what was read. Driver.
+
+    Arguments: `path`, a file or a folder; where a format has several files, any of them. `format`: a name of
+    `io.FORMATS`; None finds it by looking. `symbols`: those to read; None, all. `levels`: at most so many of each side;
+    the levels that a book does not have are absent. `interval_s`: seconds between books: at each multiple, the book as
+    what was received before left it; None, every row of the file or every change of a book; "as recorded", as the
+    recorder sampled it (raw recordings only). `clock`: whose time `time_ns` is: "received", the recorder's, or
+    "exchange", the venue's; `metadata["clock"]` says which it is where the format has only one. `damaged`: what to do
+    about damaged segments of a raw recording: "raise", or "skip" and count. `dtype`: of prices and sizes.
+
+    Returns `io.BookData`; prices in quote currency, sizes in base currency (COIN-M contracts are converted, see
+    `metadata["contract_multiplier"]`), times in int64 nanoseconds UTC.
+
+    A row that cannot be right is skipped and counted; crossed, one-sided and unsorted books of files that hold finished
+    books are kept: see `lob.check` and `lob.clean`. Of Binance's messages and raw recordings only books in sync are
+    given: none between a gap and the snapshot after it. Raises FileNotFoundError, and `io.DataError` (a ValueError) for
+    files that are not what they should be and for symbols that are not there.
+
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp(), "books.jsonl")
+    >>> line = '{"timestamp": "2026-07-21T12:00:01Z", "symbol": "XYZ", "bids": [[99, 1]], "asks": [["101", "2"]]}'
+    >>> _ = path.write_text(line + "\\n" + line[:30])  # as a crash leaves it
+    >>> data = read_books(path, levels=1)
+    >>> data.only().book.ask_price
+    array([[101.]])
+    >>> data.counts
+    {'rows_read': 2, 'rows': 1, 'bytes_cut': 30, 'torn_lines': 1}
+    """
+    options = ReadOptions(
+        as_symbols(symbols), levels, interval_s, clock, damaged=damaged, dtype=dtype, block_rows=1 << 18
+    )
+    stream = _open(path, format, options)
+    blocks: dict[str, list[BookSeries]] = {}
+    for block in stream:
+        blocks.setdefault(block.symbol, []).append(block)
+    report = stream.report
+    series = {symbol: _join(blocks.get(symbol, []), symbol, levels, report, dtype) for symbol in report.symbols}
+    trades = {
+        symbol: TradeTable(
+            arrays.time_ns, arrays.exchange_ns, arrays.price, arrays.size, arrays.side, arrays.trade_id, symbol
+        )
+        for symbol, arrays in report.trades.items()
+    }
+    messages = LobsterMessages.join(report.messages) if report.messages else None
+    return BookData(series, trades, messages, stream.counts, stream.source, stream.format, report.metadata)
+
+
+def stream_books(
+    path: str | Path,
+    *,
+    block_rows: int = 65_536,
+    format: str | None = None,
+    symbols: Collection[str] | str | None = None,
+    levels: int = 20,
+    interval_s: Interval = None,
+    clock: Clock = "received",
+    damaged: Damaged = "raise",
+    dtype: np.typing.DTypeLike = np.float64,
+) -> BookStream:
+    """Books of a recording larger than memory, in blocks of one symbol and at most `block_rows` books each. Driver.
+
+    Arguments and errors as in `io.read_books`; what is wrong inside the file is raised when it is reached. Blocks come
+    as they fill, so those of several symbols are mixed; `lob.analyze` takes the blocks of one, so pass `symbols="..."`.
+    A tick size that nobody states is inferred from the prices so far, and may become smaller from block to block.
+    Trades are counted and not kept. Memory holds one block a symbol (`binance-json` files are read whole).
+
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp(), "books.jsonl")
+    >>> line = '{"timestamp": "2026-07-21T12:00:01Z", "symbol": "XYZ", "bids": [[99, 1]], "asks": [["101", "2"]]}'
+    >>> _ = path.write_text(5 * (line + "\\n"))
+    >>> stream = stream_books(path, block_rows=2)
+    >>> [len(block) for block in stream], stream.counts
+    ([2, 2, 1], {'rows_read': 5, 'rows': 5})
+    """
+    options = ReadOptions(
+        as_symbols(symbols), levels, interval_s, clock, block_rows, damaged=damaged, dtype=dtype, keep=False
+    )
+    return _open(path, format, options)
+
+
+def _open(path: str | Path, format: str | None, options: ReadOptions) -> BookStream:
+    path = Path(path)
+    if format is None:
+        format = find_format(path)
+    elif format not in FORMATS:
+        raise ValueError(f"expected a format of {', '.join(FORMATS)}, got {format!r}")
+    elif not path.exists():
+        raise FileNotFoundError(f"{path}: expected a file or folder of recorded books, found nothing there")
+    elif path.is_dir() and format not in ("recording", "parquet", "jsonl"):
+        raise DataError(f"{path}: expected a file, which is what {format} data is in, got a folder")
+    return BookStream(path, format, options)
+
+
+def _join(
+    blocks: list[BookSeries], symbol: str, levels: int, report: ReadReport, dtype: np.typing.DTypeLike
+) -> BookSeries:
+    """The blocks of one symbol as one series, which is empty where there are none."""
+    tick_size = report.tick_sizes.get(symbol, UNKNOWN_TICK)
+    if not blocks:
+        nothing = np.empty((0, report.metadata.get("levels") or levels), dtype)
+        return BookSeries(np.empty(0, np.int64), Book(nothing, nothing, nothing, nothing), symbol, tick_size)
+    if len(blocks) == 1:
+        return BookSeries(blocks[0].time_ns, blocks[0].book, symbol, tick_size)
+    # Parts of one symbol may differ in depth where a recording was continued with other settings.
+    deepest = max(block.book.levels for block in blocks)
+    books = [_deepen(block.book, deepest) for block in blocks]
+    book = jax.tree.map(lambda *arrays: np.concatenate(arrays), *books)
+    return BookSeries(np.concatenate([block.time_ns for block in blocks]), book, symbol, tick_size)
+
+
+def _deepen(book: Book, levels: int) -> Book:
+    missing = levels - book.levels
+    if not missing:
+        return book
+    width = ((0, 0), (0, missing))
+    prices = [np.pad(price, width, constant_values=np.nan) for price in (book.bid_price, book.ask_price)]
+    sizes = [np.pad(size, width) for size in (book.bid_size, book.ask_size)]
+    return Book(prices[0], sizes[0], prices[1], sizes[1])
