@@ -12,7 +12,7 @@ TICK_SIZE = 0.01
 
 
 def random_books(count: int = 100_000, levels: int = 20, *, seed: int = 0, dtype: type = np.float64) -> lob.Book:
-    """`[count, levels]` numpy books around 100 on a tick grid of 0.01; a third of them thin, some of those one-sided."""
+    """`[count, levels]` numpy books around 100 on ticks of 0.01; a third of them thin, some of those one-sided."""
     rng = np.random.default_rng(seed)
     mid = np.rint(10_000 + np.cumsum(rng.normal(size=count)))[:, None]
     gaps = rng.geometric(0.6, (2, count, levels)).cumsum(axis=-1)

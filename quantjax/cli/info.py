@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -42,7 +43,7 @@ def _installation() -> dict[str, Any]:
         "python": sys.version.split()[0],
         "devices": ", ".join(f"{device.device_kind} ({device.platform})" for device in jax.devices()),
         "double precision": bool(jax.config.read("jax_enable_x64")),
-        "compilation cache": jax.config.read("jax_compilation_cache_dir"),
+        "compilation cache": os.environ.get("JAX_COMPILATION_CACHE_DIR", "none"),
         "packages": packages,
         "data sets": ", ".join(io.datasets.names()),
     }

@@ -44,7 +44,8 @@ def measure_throughput(series: BookSeries, metrics: BookMetrics) -> Throughput:
             seconds[name].append(time.perf_counter() - start)
     speed = {name: count / float(np.median(times)) for name, times in seconds.items()}
     device = jax.devices()[0]
-    note = f"{count:,} books of {series.symbol}, {series.book.levels} levels a side, {np.dtype(series.book.bid_price.dtype)}"
+    kind = np.dtype(series.book.bid_price.dtype)
+    note = f"{count:,} books of {series.symbol}, {series.book.levels} levels a side, {kind}"
     if len(series) < count:
         note += f", {len(series):,} recorded books repeated"
     return Throughput(speed["quantjax"], speed["numpy"], f"{device.device_kind} ({device.platform})", note)

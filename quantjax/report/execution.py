@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["cost_to_fill"]
 
+_ROWS = 1000
+
 
 @styled
 def cost_to_fill(
@@ -79,9 +81,15 @@ def impact_by_notional(book: Book, notionals: np.ndarray, side: int) -> tuple[np
     Over all books, of which those that cannot fill the whole notional count as infinitely dear: leaving them out would
     make large orders look cheap, since only deep books fill them. NaN where the quantile is among those.
     """
-    column = Book(*(array[:, None, :] for array in (book.bid_price, book.bid_size, book.ask_price, book.ask_size)))
-    fill = fill_notional(column, notionals, side)
-    impact, filled = np.asarray(fill.impact_bps, np.float64), np.asarray(fill.unfilled) == 0
+    arrays = [np.asarray(a)[:, None, :] for a in (book.bid_price, book.bid_size, book.ask_price, book.ask_size)]
+    count = len(arrays[0])
+    impact, filled = np.empty((count, len(notionals))), np.empty((count, len(notionals)), bool)
+    for start in range(0, count, _ROWS):
+        # Blocks of one size, the last one filled up: JAX compiles anew for every size it meets.
+        rows = np.minimum(np.arange(start, start + _ROWS), count - 1)
+        fill = fill_notional(Book(*(array[rows] for array in arrays)), notionals, side)
+        impact[start : start + _ROWS] = np.asarray(fill.impact_bps)[: count - start]
+        filled[start : start + _ROWS] = np.asarray(fill.unfilled)[: count - start] == 0
     # Quantiles that are one of the values: between a number and infinity there is nothing to interpolate.
     dear = np.where(filled, impact, np.inf)
     quantiles = np.quantile(dear, (0.1, 0.5, 0.9), axis=0, method="inverted_cdf")

@@ -97,7 +97,7 @@ def fillable_notional(book: Book, slippage_bps, side: int) -> Value:
 
 
 def visible_notional(book: Book, side: int) -> Value:
-    """What an order of this side finds in all: sum p q, in quote currency, `[...]`; 0 for an empty side. Broadcasting."""
+    """What an order of this side finds in all: sum p q, in quote currency, `[...]`, 0 for an empty side."""
     return total(level.price * level.size for level in _opposite(book, side))
 
 
