@@ -70,14 +70,20 @@ def time_cases(cases: list[Case], *, repeats: int = 15, say: Callable[[str], Non
         timings.append(
             Timing(
                 case.name,
-                *(round(1e3 * float(f(own)), 3) for f in (np.median, np.min, np.max)),
-                round(1e3 * first[case.name], 1),
+                _milliseconds(np.median(own)),
+                _milliseconds(own.min()),
+                _milliseconds(own.max()),
+                _milliseconds(first[case.name]),
                 case.note,
                 {other: round(ratio, 2) for other, ratio in ratios.items()},
             )
         )
         say(f"{case.name:40s} {timings[-1].median_ms:10.2f} ms   ({timings[-1].min_ms:.2f}-{timings[-1].max_ms:.2f})")
     return timings
+
+
+def _milliseconds(seconds: float | np.floating) -> float:
+    return round(1e3 * float(seconds), 3)
 
 
 def disagreements(

@@ -9,7 +9,6 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from feeds.arrays import BookArrays, TradeArrays
     from feeds.binance import BinanceFutures, BinanceSpot, venue_from_description
     from feeds.book import OrderBook
     from feeds.client import ClientOptions, FeedClient
@@ -18,15 +17,16 @@ if TYPE_CHECKING:
     from feeds.inputs import Input, InputKind
     from feeds.messages import DepthUpdate, Snapshot, Trade
     from feeds.queues import Overflow
-    from feeds.recorder import Recorder
-    from feeds.replay import read_inputs, replay_arrays, replay_blocks, replay_trades
-    from feeds.storage import Storage
+    from feeds.recording.arrays import BookArrays, TradeArrays
+    from feeds.recording.recorder import Recorder
+    from feeds.recording.replay import read_inputs, replay_arrays, replay_blocks, replay_trades
+    from feeds.recording.storage import Storage
     from feeds.sync import BookSync, StateChange, SyncState
     from feeds.venue import Output, Venue
 
 # The module of each public name.
 _HOMES = {
-    "arrays": ("BookArrays", "TradeArrays"),
+    "recording.arrays": ("BookArrays", "TradeArrays"),
     "binance": ("BinanceFutures", "BinanceSpot", "venue_from_description"),
     "book": ("OrderBook",),
     "client": ("ClientOptions", "FeedClient"),
@@ -35,9 +35,9 @@ _HOMES = {
     "inputs": ("Input", "InputKind"),
     "messages": ("DepthUpdate", "Snapshot", "Trade"),
     "queues": ("Overflow",),
-    "recorder": ("Recorder",),
-    "replay": ("read_inputs", "replay_arrays", "replay_blocks", "replay_trades"),
-    "storage": ("Storage",),
+    "recording.recorder": ("Recorder",),
+    "recording.replay": ("read_inputs", "replay_arrays", "replay_blocks", "replay_trades"),
+    "recording.storage": ("Storage",),
     "sync": ("BookSync", "StateChange", "SyncState"),
     "venue": ("Output", "Venue"),
 }

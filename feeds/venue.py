@@ -74,5 +74,5 @@ class Venue(Protocol):
         ...
 
     def describe(self) -> bytes:
-        """Configuration as JSON, enough for `feeds.replay` to build an equal venue (payload of the SESSION input)."""
+        """Configuration as JSON, the SESSION input's payload: enough for a replay to build an equal venue."""
         ...

@@ -9,6 +9,10 @@ The sub-packages load on first use, so that `import quantjax` costs nothing and 
 
 from importlib import import_module as _import_module
 from types import ModuleType as _ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from quantjax import io, lob, report
 
 __all__ = ["io", "lob", "report"]
 __version__ = "0.1.0"

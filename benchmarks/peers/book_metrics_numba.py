@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 
+import jax
 import numba
 import numpy as np
 
@@ -15,13 +16,14 @@ __all__ = ["book_metrics"]
 
 def book_metrics(book, tick_size: float, parameters) -> np.ndarray:
     """`[column, time]`, the columns in the order of `quantjax.lob.measures.columns`, flags as 0 and 1."""
-    arrays = [np.asarray(a) for a in (book.bid_price, book.bid_size, book.ask_price, book.ask_size)]
+    bid_price, bid_size, ask_price, ask_size = jax.tree.leaves(jax.tree.map(np.asarray, book))
     levels, bands = np.asarray(parameters.levels), np.asarray(parameters.bands_bps)
     notionals, slippages = np.asarray(parameters.notionals), np.asarray(parameters.slippages_bps)
     count = 36 + 4 * len(levels) + 5 * len(bands) + 7 * len(notionals) + 2 * len(slippages)
-    out = np.empty((count, arrays[0].shape[0]), arrays[0].dtype)
-    decays = np.exp(-parameters.decay * np.arange(arrays[0].shape[1]))
-    _all_books(*arrays, tick_size, levels, bands, notionals, slippages, decays, parameters.distance_bps, out)
+    out = np.empty((count, len(bid_price)), bid_price.dtype)
+    decays = np.exp(-parameters.decay * np.arange(book.levels))
+    sides = (bid_price, bid_size, ask_price, ask_size)
+    _all_books(sides, tick_size, levels, bands, notionals, slippages, decays, parameters.distance_bps, out)
     return out
 
 
@@ -154,9 +156,8 @@ def _entropy(total, logs):
 
 
 @numba.njit(parallel=True, error_model="numpy", cache=True)
-def _all_books(
-    bid_price, bid_size, ask_price, ask_size, tick, levels, bands, notionals, slippages, decays, distance_bps, out
-):
+def _all_books(sides, tick, levels, bands, notionals, slippages, decays, distance_bps, out):
+    bid_price, bid_size, ask_price, ask_size = sides
     depth = bid_price.shape[1]
     eps = 4 * np.finfo(bid_price.dtype).eps
     for t in numba.prange(bid_price.shape[0]):

@@ -74,7 +74,7 @@ def analyze_whole(
 ) -> dict[str, Any]:
     """Analyse data in memory, write tables and report to `out`; what to show. `parts` go to the report as they are."""
     from feeds.faults import REASONS
-    from feeds.recording import RECORDING_REASONS
+    from feeds.recording.session import RECORDING_REASONS
     from quantjax import io, lob
     from quantjax.cli.throughput import measure_throughput
     from quantjax.report import SymbolReport, write_book_report

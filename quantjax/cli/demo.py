@@ -26,7 +26,7 @@ def demo(
     """Record a mock exchange over a real socket, replay, check against its own books, analyse, write a report."""
     from feeds import BinanceSpot, Counters, Recorder
     from feeds.mock import MockExchange, serve_in_thread
-    from feeds.replay import Replay
+    from feeds.recording.replay import Replay
     from quantjax import io, lob
     from quantjax.cli.analyze import analyze_whole
     from quantjax.cli.record import run_recorder

@@ -25,11 +25,12 @@ def replay(
 ) -> None:
     """Replay a recording: books and counts; with --out, its JSONL and Parquet again, byte for byte."""
     from feeds import Counters
-    from feeds.replay import Replay, rebuild
+    from feeds.recording.replay import Replay, rebuild
 
     counters = Counters()
     damaged = "skip" if skip_damaged else "raise"
     result: dict[str, object] = {"recording": str(recording)}
+    compared = equal = 0
     if truth is not None:
         from quantjax.cli.truth import compare_with_truth
 

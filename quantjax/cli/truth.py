@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from feeds.replay import Replay
+    from feeds.recording.replay import Replay
 
 __all__ = ["compare_with_truth"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from feeds.binance import BinanceFutures, BinanceSpot
-from feeds.binance_venue import BinanceVenue
+from feeds.binance.venue import BinanceVenue
 from feeds.inputs import Input, InputKind
 from quantjax.io.errors import DataError
 from quantjax.io.options import ReadOptions, ReadReport

@@ -14,7 +14,7 @@ from typing import Annotated
 
 import msgspec
 
-from feeds.binance_messages import parse_frame, parse_snapshot
+from feeds.binance.messages import parse_frame, parse_snapshot
 from feeds.errors import MalformedMessage
 from feeds.inputs import Input, InputKind
 from feeds.messages import DepthUpdate

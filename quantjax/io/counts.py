@@ -47,4 +47,4 @@ COUNT_NAMES: dict[str, str] = {
     "conversion_failed": "trades whose price or size is not a number; skipped",
 }
 """What `counts` may hold beside `messages_<event>` (LOBSTER), `feeds.faults.REASONS` and
-`feeds.recording.RECORDING_REASONS`. Names are stable."""
+`feeds.recording.session.RECORDING_REASONS`. Names are stable."""

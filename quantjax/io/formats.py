@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from feeds.manifest import MANIFEST_NAME
-from feeds.segments import list_segments
+from feeds.recording.manifest import MANIFEST_NAME
+from feeds.recording.segments import list_segments
 from quantjax.io.binance_json import is_binance_json_name, read_binance_json
 from quantjax.io.cryptofeed import is_cryptofeed_line, read_cryptofeed
 from quantjax.io.errors import DataError

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from feeds.arrays import TradeArrays
+from feeds.recording.arrays import TradeArrays
 from quantjax.io.errors import DataError
 from quantjax.io.lobster_files import LobsterPair, find_pair, read_rows
 from quantjax.io.lobster_messages import PRICE_UNITS, LobsterEvent, LobsterMessages

@@ -7,7 +7,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from feeds.arrays import TradeArrays
+from feeds.recording.arrays import TradeArrays
 
 __all__ = ["LOBSTER_EVENTS", "LobsterEvent", "LobsterMessages"]
 

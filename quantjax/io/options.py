@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from feeds.arrays import TradeArrays
-from feeds.playback import AS_RECORDED
-from feeds.reading import Damaged
-from feeds.sampler import to_interval_ns
+from feeds.recording.arrays import TradeArrays
+from feeds.recording.playback import AS_RECORDED
+from feeds.recording.reading import Damaged
+from feeds.recording.sampler import to_interval_ns
 from quantjax.io.counts import Counts
 from quantjax.io.errors import DataError
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from feeds.parquet import PART_SCHEMA_VERSION, SIDES
+from feeds.recording.parquet import PART_SCHEMA_VERSION, SIDES
 from quantjax.io.errors import DataError
 from quantjax.io.options import ReadOptions, ReadReport
 from quantjax.io.rows import RowSampler, screen

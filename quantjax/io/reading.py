@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from feeds.reading import Damaged
+from feeds.recording.reading import Damaged
 from quantjax.io.data import BookData, TradeTable
 from quantjax.io.errors import DataError
 from quantjax.io.formats import FORMATS, READERS, find_format

@@ -1,4 +1,4 @@
-"""Raw recordings of `feeds.recorder`: a directory of segments or one segment, through the machine that recorded it."""
+"""Raw recordings of `feeds.Recorder`: a directory of segments or one segment, through the machine that recorded it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 from feeds.binance import venue_from_description
 from feeds.counters import Counters
 from feeds.errors import FeedError
-from feeds.playback import Replay
-from feeds.sampler import BookRow
+from feeds.recording.playback import Replay
+from feeds.recording.sampler import BookRow
 from feeds.venue import Venue
 from quantjax.io.errors import DataError
 from quantjax.io.options import ReadOptions, ReadReport

@@ -29,9 +29,9 @@ def screen(series: lob.BookSeries, counts: Counts) -> tuple[lob.BookSeries, np.n
 class RowSampler:
     """Books at every multiple of an interval, from rows that come in pieces.
 
-    As `feeds.sampler` does it for raw inputs: at each boundary the book as the rows before it left it, given once a row
-    at or past the boundary has come. If several boundaries pass between two rows only the first is given, and the
-    others are counted (`samples_missed`). Rows that step back in time are taken at the latest time there was.
+    As `feeds.recording.sampler` does it for raw inputs: at each boundary the book as the rows before it left it, given
+    once a row at or past the boundary has come. If several boundaries pass between two rows only the first is given,
+    and the others are counted (`samples_missed`). Rows that step back in time are taken at the latest time there was.
     """
 
     def __init__(self, interval_ns: int, counts: Counts) -> None:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from feeds.arrays import BookArrays, BookArraysBuilder, TradeArrays, TradeArraysBuilder
 from feeds.counters import Counters
 from feeds.decimals import to_units
 from feeds.errors import MalformedMessage
 from feeds.inputs import Input, InputKind
 from feeds.messages import DepthUpdate, Snapshot, Trade
-from feeds.sampler import BookRow, BookSampler
+from feeds.recording.arrays import BookArrays, BookArraysBuilder, TradeArrays, TradeArraysBuilder
+from feeds.recording.sampler import BookRow, BookSampler
 from feeds.sync import StateChange, SyncState
 from feeds.venue import Output, Venue
 from quantjax.io.contracts import Contracts
@@ -32,7 +32,8 @@ __all__ = ["Observer", "book_blocks", "venue_rows"]
 class Observer:
     """Takes in what a venue is fed; tells trades, price steps, contract sizes and times out of sync, beside the books.
 
-    `watch(venue)` gives a venue that does the same and is observed, which may be handed to `feeds.playback.Replay`.
+    `watch(venue)` gives a venue that does the same and is observed, which may be handed to
+    `feeds.recording.playback.Replay`.
     """
 
     def __init__(self, options: ReadOptions, report: ReadReport) -> None:
@@ -120,7 +121,7 @@ class _Watched:
 
     @property
     def tick_sizes(self) -> Mapping[str, str]:
-        """As the venue states them, where it does (`feeds.playback.tick_size_text` asks for it)."""
+        """As the venue states them, where it does (`feeds.recording.playback.tick_size_text` asks for it)."""
         return getattr(self._venue, "tick_sizes", {})
 
     def process(self, item: Input) -> Output:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from feeds.files import file_symbol
-from feeds.parquet import PART_SCHEMA_VERSION, SIDES
+from feeds.recording.files import file_symbol
+from feeds.recording.parquet import PART_SCHEMA_VERSION, SIDES
 from quantjax.io.times import ns_to_iso
 from quantjax.lob import BookAnalysis, BookSeries
 
@@ -27,8 +27,8 @@ def write_books(path: str | Path, series: BookSeries | Iterable[BookSeries], *, 
     """Write books as Parquet (`.parquet`, one symbol) or as JSON lines (`.jsonl`); the number of books written. Driver.
 
     `series`: a BookSeries, or pieces, as `io.stream_books` gives them, which are not held. Both kinds of file are read
-    back by `io.read_books`, and Parquet by `feeds.parquet.read_part`. The file appears under its name once it is whole.
-    Raises ValueError for other suffixes, for no pieces, and for several symbols in one Parquet file.
+    back by `io.read_books`, and Parquet by `feeds.recording.parquet.read_part`. The file appears under its name once it
+    is whole. Raises ValueError for other suffixes, for no pieces, and for several symbols in one Parquet file.
     """
     path = Path(path)
     pieces = [series] if isinstance(series, BookSeries) else series
@@ -114,7 +114,7 @@ class _ParquetFile:
 
 
 def _table(series: BookSeries, exchange: str) -> pa.Table:
-    """Columns and metadata as `feeds.parquet` has them; what a series does not know is 0."""
+    """Columns and metadata as `feeds.recording.parquet` has them; what a series does not know is 0."""
     import pyarrow as pa
 
     time_ns = np.asarray(series.time_ns)

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import numpy as np
 
+from quantjax.lob.book import Book
+from quantjax.lob.measures import BookMetrics
+
 __all__ = ["measure_numpy"]
 
 
-def measure_numpy(book, tick_size: float, parameters) -> dict[str, np.ndarray]:
+def measure_numpy(book: Book, tick_size, parameters: BookMetrics) -> dict[str, np.ndarray]:
     """Every column of `quantjax.lob.measures.columns`, by name, each `[time]`."""
     with np.errstate(all="ignore"):
         return _measure(book, tick_size, parameters)
 
 
-def _measure(book, tick_size: float, parameters) -> dict[str, np.ndarray]:
+def _measure(book: Book, tick_size, parameters: BookMetrics) -> dict[str, np.ndarray]:
     sides = {
         name: _Side(np.asarray(price), np.asarray(size), sign)
         for name, price, size, sign in (
@@ -154,7 +157,7 @@ class _Side:
         whole = count == self.size.shape[1]
         return np.where(np.isnan(mid), np.nan, np.where(whole, taken, taken + part))
 
-    def shape(self, mid: np.ndarray, distance: np.ndarray, tick_size: float) -> dict[str, np.ndarray]:
+    def shape(self, mid: np.ndarray, distance: np.ndarray, tick_size) -> dict[str, np.ndarray]:
         count, present, y = self.count, self.present, self.cumulative_size
         known = ~np.isnan(mid)
         x = np.where(present, distance * (1e4 / mid)[:, None], 0.0)
@@ -188,4 +191,4 @@ class _Side:
     def valid(self) -> np.ndarray:
         finite = (self.raw_size >= 0) & (self.size < np.inf) & (self.price > 0) & (self.price < np.inf)
         in_order = self.present[:, :-1] & (self.sign * np.diff(self.price, axis=1) > 0)
-        return finite.all(axis=1) & (~self.present[:, 1:] | in_order).all(axis=1)
+        return np.all(finite, axis=1) & np.all(~self.present[:, 1:] | in_order, axis=1)

@@ -64,7 +64,7 @@ def depth_heatmap(
     figure.set_label(
         "Mean size at each distance from the mid (the line), in base currency on a logarithmic scale: "
         f"{grouped(len(books))} books{one_in(every)}, {width}, {row} to a row. A bin without a book shows the last "
-        "one; levels beyond the axis are not drawn."
+        "one, but not for long; levels beyond the axis are not drawn."
     )
     return figure
 

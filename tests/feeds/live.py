@@ -7,8 +7,8 @@ from typing import Any
 
 from feeds.binance import BinanceSpot, Limits
 from feeds.client import ClientOptions, FeedClient
-from feeds.recorder import Recorder
-from feeds.storage import Storage
+from feeds.recording.recorder import Recorder
+from feeds.recording.storage import Storage
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
 # The simulated market does not wait for a real second to pass.

@@ -12,8 +12,8 @@ import msgspec
 from feeds.binance import BinanceSpot
 from feeds.counters import Counters
 from feeds.inputs import Input, InputKind
-from feeds.recording import Recording
-from feeds.storage import Storage
+from feeds.recording.session import Recording
+from feeds.recording.storage import Storage
 from feeds.venue import Connect, Disconnect, Fetch, Output, Send, Venue
 
 START_NS = 1_750_000_000_000_000_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from feeds.arrays import BookArraysBuilder, TradeArraysBuilder
+from feeds.recording.arrays import BookArraysBuilder, TradeArraysBuilder
 
 UNIT = 10**8
 

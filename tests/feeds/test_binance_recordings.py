@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from feeds.binance import BinanceFutures, BinanceSpot
-from feeds.binance_venue import BinanceVenue
+from feeds.binance.venue import BinanceVenue
 from feeds.decimals import to_units
 from feeds.inputs import Input, InputKind
 from feeds.messages import DepthUpdate, Trade

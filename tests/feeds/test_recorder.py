@@ -18,11 +18,11 @@ import pytest
 from feeds.counters import Counters
 from feeds.errors import Disconnected, RecordingError
 from feeds.inputs import Input
-from feeds.manifest import read_manifest
-from feeds.reading import read_inputs
-from feeds.recorder import Progress, Recorder
-from feeds.replay import rebuild, replay_arrays
-from feeds.storage import Storage
+from feeds.recording.manifest import read_manifest
+from feeds.recording.reading import read_inputs
+from feeds.recording.recorder import Progress, Recorder
+from feeds.recording.replay import rebuild, replay_arrays
+from feeds.recording.storage import Storage
 from feeds.venue import Output, Venue
 from tests.feeds.scripted import SYMBOLS, ScriptedClient, files_of, new_venue
 
@@ -145,8 +145,8 @@ def test_arguments_are_checked(tmp_path: Path) -> None:
 
 CHILD = """
 import asyncio, functools, sys, time
-from feeds.recorder import Recorder
-from feeds.storage import Storage
+from feeds.recording.recorder import Recorder
+from feeds.recording.storage import Storage
 from tests.feeds.scripted import SYMBOLS, ScriptedClient, Session, new_venue
 
 class RealTime(Session):
@@ -234,7 +234,7 @@ def test_recording_loads_neither_jax_nor_pandas(tmp_path: Path) -> None:
     program = (
         "import sys, asyncio, functools\n"
         "from tests.feeds.scripted import SYMBOLS, ScriptedClient, new_venue\n"
-        "from feeds.recorder import Recorder\n"
+        "from feeds.recording.recorder import Recorder\n"
         f"asyncio.run(Recorder(SYMBOLS, storage={str(tmp_path)!r}, venue=new_venue(), connect=ScriptedClient).run())\n"
         "assert not {'pandas', 'jax', 'quantjax'} & sys.modules.keys()\n"
     )

@@ -13,12 +13,12 @@ import pytest
 from feeds.counters import Counters
 from feeds.decimals import to_units
 from feeds.inputs import InputKind
-from feeds.manifest import read_manifest
 from feeds.messages import DepthUpdate
-from feeds.reading import read_inputs
-from feeds.recorder import Recorder
-from feeds.replay import Replay, rebuild, replay, replay_trades
-from feeds.storage import Storage
+from feeds.recording.manifest import read_manifest
+from feeds.recording.reading import read_inputs
+from feeds.recording.recorder import Recorder
+from feeds.recording.replay import Replay, rebuild, replay, replay_trades
+from feeds.recording.storage import Storage
 from tests.feeds.live import SYMBOLS, recorder
 from tests.feeds.scripted import files_of
 
@@ -118,7 +118,7 @@ async def test_a_feed_full_of_faults_gives_no_wrong_book(tmp_path: Path) -> None
 CHILD = """
 import asyncio, sys
 from types import SimpleNamespace
-from feeds.storage import Storage
+from feeds.recording.storage import Storage
 from tests.feeds.live import recorder
 server = SimpleNamespace(rest_url=sys.argv[1], stream_url=sys.argv[2])
 asyncio.run(recorder(server, Storage(sys.argv[3], max_segment_bytes=30_000)).run())

@@ -17,11 +17,11 @@ from feeds.counters import Counters
 from feeds.decimals import to_units
 from feeds.errors import RecordingError
 from feeds.inputs import Input, InputKind
-from feeds.manifest import SCHEMA_VERSION, Manifest, read_manifest
-from feeds.parquet import list_parts, read_part
-from feeds.reading import read_inputs
-from feeds.replay import rebuild, replay_arrays
-from feeds.storage import Storage
+from feeds.recording.manifest import SCHEMA_VERSION, Manifest, read_manifest
+from feeds.recording.parquet import list_parts, read_part
+from feeds.recording.reading import read_inputs
+from feeds.recording.replay import rebuild, replay_arrays
+from feeds.recording.storage import Storage
 from tests.feeds.scripted import START_NS, Recorded, ScriptedExchange, files_of
 
 SMALL = {"max_segment_bytes": 8000, "rows_per_part": 7}

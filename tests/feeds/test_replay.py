@@ -9,8 +9,8 @@ import pytest
 
 from feeds.counters import Counters
 from feeds.errors import RecordingError
-from feeds.replay import Replay, read_inputs, rebuild, replay, replay_arrays, replay_blocks, replay_trades
-from feeds.storage import Storage
+from feeds.recording.replay import Replay, read_inputs, rebuild, replay, replay_arrays, replay_blocks, replay_trades
+from feeds.recording.storage import Storage
 from tests.feeds.scripted import Recorded, new_venue
 
 

@@ -10,7 +10,7 @@ import pytest
 from feeds.counters import Counters
 from feeds.inputs import Input, InputKind
 from feeds.messages import DepthUpdate
-from feeds.sampler import BookRow, BookSampler, to_interval_ns
+from feeds.recording.sampler import BookRow, BookSampler, to_interval_ns
 from feeds.venue import Output
 
 SECOND = 10**9

@@ -15,7 +15,14 @@ from hypothesis import strategies as st
 
 from feeds.errors import RecordingError
 from feeds.inputs import Input, InputKind
-from feeds.segments import SegmentInfo, SegmentReport, SegmentWriter, encode_record, list_segments, read_segment
+from feeds.recording.segments import (
+    SegmentInfo,
+    SegmentReport,
+    SegmentWriter,
+    encode_record,
+    list_segments,
+    read_segment,
+)
 
 SECOND = 10**9
 

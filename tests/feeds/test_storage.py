@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 from feeds.errors import RecordingError
-from feeds.files import DirectoryLock, replace_file
-from feeds.jsonl import JsonLines, encode_row, jsonl_name
-from feeds.parquet import list_parts, next_part_number, part_name, read_part
-from feeds.sampler import BookRow
-from feeds.storage import DerivedBooks, Storage
+from feeds.recording.files import DirectoryLock, replace_file
+from feeds.recording.jsonl import JsonLines, encode_row, jsonl_name
+from feeds.recording.parquet import list_parts, next_part_number, part_name, read_part
+from feeds.recording.sampler import BookRow
+from feeds.recording.storage import DerivedBooks, Storage
 
 UNIT = 10**8
 TIME_NS = 1_784_635_201_000_000_250
@@ -134,8 +134,8 @@ def test_parts_are_tables_with_one_column_a_level(tmp_path: Path) -> None:
 def test_writing_and_reading_parts_loads_no_pandas(tmp_path: Path) -> None:
     program = (
         "import sys\n"
-        "from feeds.parquet import read_part, write_part\n"
-        "from feeds.arrays import BookArraysBuilder\n"
+        "from feeds.recording.parquet import read_part, write_part\n"
+        "from feeds.recording.arrays import BookArraysBuilder\n"
         "builder = BookArraysBuilder('A', 2)\n"
         "builder.append(1, 2, 3, ((5, 6),), ())\n"
         "write_part(__import__('pathlib').Path(sys.argv[1]), builder.build(), exchange='x', tick_size='')\n"

@@ -83,7 +83,7 @@ def test_formats_given_by_name(tmp_path: Path) -> None:
 
 def test_names_of_counts_are_documented(tmp_path: Path) -> None:
     from feeds.faults import REASONS
-    from feeds.recording import RECORDING_REASONS
+    from feeds.recording.session import RECORDING_REASONS
 
     data = io.read_books(write_hft(tmp_path / "b", "broken", *SPOT))
     assert set(data.counts) <= set(io.COUNT_NAMES) | set(REASONS) | set(RECORDING_REASONS)

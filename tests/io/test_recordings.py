@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from feeds.replay import replay_arrays, replay_trades
-from feeds.storage import Storage
+from feeds.recording.replay import replay_arrays, replay_trades
+from feeds.recording.storage import Storage
 from quantjax import io, lob
 from tests.feeds.scripted import Recorded
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from feeds.parquet import read_part
+from feeds.recording.parquet import read_part
 from quantjax import io, lob
 from quantjax.lob.analysis import analyze_blocks
 from tests.lob.books import TICK, random_books

@@ -12,8 +12,17 @@ import numpy as np
 import pytest
 
 from quantjax import lob
-from quantjax.report import SymbolReport, Throughput, TruthCheck, book_report, write_book_report
+from quantjax.report import (
+    SymbolReport,
+    Throughput,
+    TruthCheck,
+    average_book_shape,
+    book_report,
+    depth_heatmap,
+    write_book_report,
+)
 from quantjax.report.glossary import STATES, meaning
+from quantjax.report.svg import inline_svg
 from quantjax.report.tables import statistics
 
 HOSTILE = "</title><script>alert('1')</script>&\"<b>"
@@ -151,7 +160,10 @@ def test_agreement_and_speed_are_told(page):
 
 
 def test_same_arguments_give_the_same_page(report):
-    assert book_report("Title", [report("nanoseconds apart")]) == book_report("Title", [report("nanoseconds apart")])
+    assert book_report("Title", [report("no books")]) == book_report("Title", [report("no books")])
+    for draw in (depth_heatmap, average_book_shape):
+        first, second = (inline_svg(draw(report("long gap").series), "figure") for _ in range(2))
+        assert first == second
 
 
 def test_page_is_small(page):

@@ -14,8 +14,8 @@ import msgspec
 
 from feeds.counters import Counters
 from feeds.inputs import Input, InputKind
-from feeds.reading import Damaged, read_recorded, recording_manifest
-from feeds.sampler import BookRow, BookSampler, to_interval_ns
+from feeds.recording.reading import Damaged, read_recorded, recording_manifest
+from feeds.recording.sampler import BookRow, BookSampler, to_interval_ns
 from feeds.venue import Output, Venue
 
 __all__ = ["AS_RECORDED", "BuildVenue", "Interval", "Replay", "ReplayOptions", "tick_size_text"]
@@ -32,7 +32,7 @@ DEFAULT_INTERVAL_S = 1.0
 
 
 class ReplayOptions(TypedDict, total=False):
-    """Keyword arguments of `Replay`, which the functions of `feeds.replay` pass on."""
+    """Keyword arguments of `Replay`, which the functions of `feeds.recording.replay` pass on."""
 
     interval_s: Interval
     levels: int | None
@@ -49,8 +49,9 @@ class Replay:
         path: directory of the recording, or one raw segment. interval_s: seconds between sampled books; `AS_RECORDED`,
         what the manifest says (1 s without one); None, every change. levels: of each side; None: as recorded (20
         without a manifest). More than that is possible: the inputs hold all levels. symbols: those to give; None: all.
-        counters: filled with the venue's counts and with those of `feeds.recording.RECORDING_REASONS`. damaged: see
-        `feeds.reading.read_inputs`. build_venue: for venues of one's own; None: `feeds.binance.venue_from_description`.
+        counters: filled with the venue's counts and with those of `feeds.recording.session.RECORDING_REASONS`. damaged:
+        see `feeds.recording.reading.read_inputs`. build_venue: for venues of one's own; None:
+        `feeds.binance.venue_from_description`.
 
     Raises RecordingError as `read_inputs` does, ValueError for a symbol that the recording does not have.
     """

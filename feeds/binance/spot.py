@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import msgspec
-
-from feeds.binance_futures import BinanceFutures
-from feeds.binance_lanes import LanePlan
-from feeds.binance_settings import MAX_STREAMS, BinanceSettings, Limits, Market, check_symbols
-from feeds.binance_venue import BinanceVenue
-from feeds.errors import MalformedMessage
+from feeds.binance.lanes import LanePlan
+from feeds.binance.settings import MAX_STREAMS, BinanceSettings, Limits, Market, check_symbols
+from feeds.binance.venue import BinanceVenue
 from feeds.rules import SpotRules
 
-__all__ = ["BinanceFutures", "BinanceSpot", "Limits", "venue_from_description"]
+__all__ = ["BinanceSpot"]
 
 
 class BinanceSpot(BinanceVenue):
@@ -67,32 +61,15 @@ class BinanceSpot(BinanceVenue):
         super().__init__(_market(settings), settings)
 
 
-def venue_from_description(payload: bytes) -> BinanceVenue:
-    """The venue that gave this description (payload of a SESSION input): equal inputs then give equal outputs.
-
-    Errors: MalformedMessage.
-    """
-    try:
-        settings = msgspec.json.decode(payload, type=BinanceSettings)
-        options = {name: getattr(settings, name) for name in settings.__struct_fields__ if name != "venue"}
-        makers: dict[str, Callable[..., BinanceVenue]] = {
-            "binance": BinanceSpot,
-            "binance-usdm": BinanceFutures,
-            "binance-coinm": BinanceFutures.coin_margined,
-        }
-        return makers[settings.venue](**options)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError, ValueError) as error:
-        raise MalformedMessage(f"expected a Binance venue's description, got {payload[:200]!r}: {error}") from error
-
-
 def _market(settings: BinanceSettings) -> Market:
     path = "/stream" if settings.combined else "/ws"
+    speed = "" if settings.update_speed == "1000ms" else f"@{settings.update_speed}"
     per_symbol = 2 if settings.trades else 1
     group = MAX_STREAMS // per_symbol
     lanes = []
     for start in range(0, len(settings.symbols), group):
         symbols = settings.symbols[start : start + group]
-        streams = [f"{symbol.lower()}@depth@{settings.update_speed}" for symbol in symbols]
+        streams = [f"{symbol.lower()}@depth{speed}" for symbol in symbols]
         streams += [f"{symbol.lower()}@trade" for symbol in symbols if settings.trades]
         lanes.append(LanePlan(settings.stream_url + path, tuple(streams), symbols))
     return Market(

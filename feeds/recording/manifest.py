@@ -14,8 +14,8 @@ from typing import Any
 import msgspec
 
 from feeds.errors import RecordingError
-from feeds.files import replace_file
-from feeds.segments import SegmentInfo
+from feeds.recording.files import replace_file
+from feeds.recording.segments import SegmentInfo
 
 __all__ = ["MANIFEST_NAME", "SCHEMA_VERSION", "Manifest", "PartsInfo", "read_manifest", "write_manifest"]
 

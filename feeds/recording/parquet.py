@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from feeds.arrays import BookArrays
 from feeds.errors import RecordingError
-from feeds.files import file_symbol, replace_file
+from feeds.recording.arrays import BookArrays
+from feeds.recording.files import file_symbol, replace_file
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -9,7 +9,7 @@
 
 Derived rows reach the disk only after the inputs they come from, so that a crash leaves nothing derived that the raw
 segments cannot explain. What a crash takes from the derived files (at most the rows of an unfinished part and the last
-second's lines) stays in the raw segments, and `feeds.replay.rebuild` brings it back.
+second's lines) stays in the raw segments, and `feeds.recording.replay.rebuild` brings it back.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ import msgspec
 
 from feeds.counters import Counters
 from feeds.errors import RecordingError
-from feeds.files import DirectoryLock
 from feeds.inputs import Input, InputKind
-from feeds.manifest import MANIFEST_NAME, Manifest, PartsInfo, read_manifest, write_manifest
-from feeds.playback import tick_size_text
-from feeds.sampler import BookRow, BookSampler, to_interval_ns
-from feeds.segments import (
+from feeds.recording.files import DirectoryLock
+from feeds.recording.manifest import MANIFEST_NAME, Manifest, PartsInfo, read_manifest, write_manifest
+from feeds.recording.playback import tick_size_text
+from feeds.recording.sampler import BookRow, BookSampler, to_interval_ns
+from feeds.recording.segments import (
     SegmentInfo,
     SegmentReport,
     SegmentWriter,
@@ -37,7 +37,7 @@ from feeds.segments import (
     read_segment,
     segment_number,
 )
-from feeds.storage import DerivedBooks, Storage
+from feeds.recording.storage import DerivedBooks, Storage
 from feeds.venue import Output, Venue
 
 __all__ = ["RECORDING_REASONS", "Recording"]

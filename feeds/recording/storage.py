@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from feeds.arrays import BookArraysBuilder
 from feeds.counters import Counters
-from feeds.jsonl import JsonLines, jsonl_name
-from feeds.parquet import next_part_number, part_name, write_part
-from feeds.sampler import BookRow
+from feeds.recording.arrays import BookArraysBuilder
+from feeds.recording.jsonl import JsonLines, jsonl_name
+from feeds.recording.parquet import next_part_number, part_name, write_part
+from feeds.recording.sampler import BookRow
 
 __all__ = ["DerivedBooks", "Storage", "derived_files"]
 

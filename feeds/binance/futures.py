@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from feeds.binance_lanes import LanePlan
-from feeds.binance_settings import MAX_STREAMS, BinanceSettings, Limits, Market, check_symbols
-from feeds.binance_venue import BinanceVenue
+from feeds.binance.lanes import LanePlan
+from feeds.binance.settings import MAX_STREAMS, BinanceSettings, Limits, Market, check_symbols
+from feeds.binance.venue import BinanceVenue
 from feeds.rules import FuturesRules
 
 __all__ = ["BinanceFutures"]

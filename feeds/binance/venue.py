@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from feeds.binance_lanes import Lane, Link
-from feeds.binance_messages import (
+from feeds.binance.lanes import Lane, Link
+from feeds.binance.messages import (
     BinanceTrade,
     Frame,
     OtherEvent,
@@ -17,8 +17,8 @@ from feeds.binance_messages import (
     parse_frame,
     subscribe_text,
 )
-from feeds.binance_rest import BinanceRest
-from feeds.binance_settings import BinanceSettings, Market, to_ns
+from feeds.binance.rest import BinanceRest
+from feeds.binance.settings import BinanceSettings, Market, to_ns
 from feeds.clock import VenueClock
 from feeds.counters import Counters
 from feeds.faults import Fault

@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from feeds.binance_messages import error_code, parse_exchange_info, parse_snapshot
-from feeds.binance_settings import Limits, Market, to_ns
+from feeds.binance.messages import error_code, parse_exchange_info, parse_snapshot
+from feeds.binance.settings import Limits, Market, to_ns
 from feeds.clock import VenueClock
 from feeds.errors import MalformedMessage
 from feeds.inputs import Input

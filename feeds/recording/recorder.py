@@ -13,9 +13,9 @@ from typing import Protocol
 from feeds.counters import Counters
 from feeds.errors import RecordingError
 from feeds.inputs import Input
-from feeds.recording import Recording
-from feeds.sampler import to_interval_ns
-from feeds.storage import Storage
+from feeds.recording.sampler import to_interval_ns
+from feeds.recording.session import Recording
+from feeds.recording.storage import Storage
 from feeds.sync import BookSync
 from feeds.venue import Output, Venue
 

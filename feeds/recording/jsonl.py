@@ -16,8 +16,8 @@ from pathlib import Path
 import msgspec
 
 from feeds.decimals import to_float
-from feeds.files import file_symbol, write_fully
-from feeds.sampler import BookRow
+from feeds.recording.files import file_symbol, write_fully
+from feeds.recording.sampler import BookRow
 
 __all__ = ["JsonLines", "encode_row", "jsonl_name"]
 

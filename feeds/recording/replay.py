@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Unpack
 
-from feeds.arrays import BookArrays, BookArraysBuilder, TradeArrays, TradeArraysBuilder
 from feeds.decimals import to_units
 from feeds.errors import MalformedMessage
 from feeds.messages import Trade
-from feeds.playback import AS_RECORDED, BuildVenue, Interval, Replay, ReplayOptions
-from feeds.reading import Damaged, read_inputs
-from feeds.rebuild import rebuild
-from feeds.sampler import BookRow
+from feeds.recording.arrays import BookArrays, BookArraysBuilder, TradeArrays, TradeArraysBuilder
+from feeds.recording.playback import AS_RECORDED, BuildVenue, Interval, Replay, ReplayOptions
+from feeds.recording.reading import Damaged, read_inputs
+from feeds.recording.rebuild import rebuild
+from feeds.recording.sampler import BookRow
 
 __all__ = [
     "AS_RECORDED",

@@ -23,8 +23,8 @@ from pathlib import Path
 import msgspec
 
 from feeds.errors import RecordingError
-from feeds.files import sync_directory, write_fully
 from feeds.inputs import Input, InputKind
+from feeds.recording.files import sync_directory, write_fully
 
 __all__ = [
     "SegmentInfo",
@@ -224,7 +224,8 @@ def read_segment(path: str | Path, report: SegmentReport | None = None) -> Itera
 
     Raises RecordingError, naming the file and the offset, where the bytes are damaged: the compressed stream, a header,
     an unknown kind, or the CRC of a closed file. Damage that compression cannot see comes out only with that CRC, after
-    the records: to know beforehand, compare the file with the manifest's digest, as `feeds.replay.read_inputs` does.
+    the records: to know beforehand, compare the file with the manifest's digest, as
+    `feeds.recording.replay.read_inputs` does.
     """
     path = Path(path)
     report = report if report is not None else SegmentReport()

@@ -11,8 +11,8 @@ from typing import Literal
 from feeds.counters import Counters
 from feeds.errors import RecordingError
 from feeds.inputs import Input
-from feeds.manifest import MANIFEST_NAME, Manifest, read_manifest
-from feeds.segments import SegmentInfo, SegmentReport, list_segments, read_segment, segment_number
+from feeds.recording.manifest import MANIFEST_NAME, Manifest, read_manifest
+from feeds.recording.segments import SegmentInfo, SegmentReport, list_segments, read_segment, segment_number
 
 __all__ = ["Damaged", "read_inputs", "read_recorded", "recording_manifest"]
 

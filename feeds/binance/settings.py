@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from feeds.binance_lanes import LanePlan
+from feeds.binance.lanes import LanePlan
 from feeds.rules import SyncRules
 
 __all__ = ["MAX_STREAMS", "BinanceSettings", "Limits", "Market", "check_symbols", "to_ns"]

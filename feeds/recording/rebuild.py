@@ -8,10 +8,10 @@ from tempfile import mkdtemp
 
 from feeds.counters import Counters
 from feeds.errors import RecordingError
-from feeds.files import DirectoryLock
-from feeds.playback import BuildVenue, Replay, tick_size_text
-from feeds.reading import Damaged
-from feeds.storage import DerivedBooks, Storage, derived_files
+from feeds.recording.files import DirectoryLock
+from feeds.recording.playback import BuildVenue, Replay, tick_size_text
+from feeds.recording.reading import Damaged
+from feeds.recording.storage import DerivedBooks, Storage, derived_files
 
 __all__ = ["rebuild"]
 
@@ -32,8 +32,8 @@ def rebuild(
     parts and last lines). Given `out`, they go there, and `out` must not have any; without it they replace those of the
     recording, once all are made.
 
-    Raises RecordingError as `feeds.reading.read_inputs` does, where `out` holds derived files, and where a recorder is
-    still writing the recording whose files are to be replaced; OSError of the disk.
+    Raises RecordingError as `feeds.recording.reading.read_inputs` does, where `out` holds derived files, and where a
+    recorder is still writing the recording whose files are to be replaced; OSError of the disk.
     """
     path = Path(path)
     if out is None:
