@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
@@ -22,11 +21,11 @@ from quantjax.lob.metrics.flags import changed_rows, since_last
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["BookAnalysis", "analyze", "analyze_blocks"]
+__all__ = ["BookAnalysis", "analyze", "analyze_blocks", "run_blocks"]
 
 # (tiles, rows of a tile) in one call of the compiled kernel. On a CPU a tile's arrays stay in the L2 cache; a GPU wants
 # many rows at once.
-_TILES_CPU = (8, 1000)
+_TILES_CPU = (16, 1000)
 _TILES_GPU = (1, 1 << 18)
 
 
@@ -129,44 +128,42 @@ def _measure_series(
     piece: BookSeries, before: Book | None, metrics: BookMetrics, progress: Callable[[int], None] | None
 ) -> tuple[BookMeasures, np.ndarray]:
     """`measure` in blocks, and where the book changed; numpy arrays `[time]`."""
+    book = jax.tree.map(np.asarray, piece.book)
+    shapes = jax.eval_shape(partial(_block, metrics=metrics, tiles=1), book[:1], piece.tick_size)
+    out = _columns_like(shapes, len(piece))
+    columns_out = jax.tree.leaves(out)
+    changed = np.empty(len(piece), bool)
+
+    def keep(start: int, measures: BookMeasures) -> None:
+        arrays = [np.asarray(array) for array in jax.tree.leaves(measures)]
+        stop = min(start + len(arrays[0]), len(piece))
+        changed[start:stop] = changed_rows(book[start:stop], book[start - 1 : start] if start else before)
+        for column, array in zip(columns_out, arrays, strict=True):
+            column[start:stop] = array[: stop - start]
+        if progress is not None:
+            progress(stop - start)
+
+    run_blocks(book, piece.tick_size, metrics, keep)
+    return out, changed
+
+
+def run_blocks(book: Book, tick_size, metrics: BookMetrics, take: Callable[[int, BookMeasures], object]) -> None:
+    """Measure books `[time, level]` block by block and hand each block's first row and results to `take`, in any order.
+
+    The last block's results are longer than what is left of the books. `take` is called from several threads.
+    """
     on_cpu = jax.default_backend() == "cpu"
     tiles, tile = _TILES_CPU if on_cpu else _TILES_GPU
     rows = tiles * tile
-    book = jax.tree.map(np.asarray, piece.book)
-    count = len(piece)
-    changed = np.empty(count, bool)
-    local = threading.local()
 
-    def prepare() -> None:
-        # Each thread turns its blocks round in memory of its own, again and again: fresh pages would cost more than all
-        # the arithmetic. The zeros are the empty books that pad the last block.
-        local.block = jax.tree.map(lambda array: np.zeros((tiles, array.shape[1], tile), array.dtype), book)
+    def run(start: int) -> None:
+        block = _padded(book[start : start + rows], rows)
+        take(start, _block(block, tick_size, metrics=metrics, tiles=tiles))
 
-    def run(start: int) -> int:
-        stop = min(start + rows, count)
-        changed[start:stop] = changed_rows(book[start:stop], book[start - 1 : start] if start else before)
-        for turned, array in zip(jax.tree.leaves(local.block), jax.tree.leaves(book), strict=True):
-            for number in range(tiles):
-                part = array[start + number * tile : min(start + (number + 1) * tile, stop)]
-                turned[number, :, : len(part)] = part.T
-                turned[number, :, len(part) :] = 0.0
-        # Copied out before the thread's next block: JAX may read the numpy block in place.
-        block = _block(local.block, piece.tick_size, metrics=metrics)
-        for column, array in zip(out_columns, jax.tree.leaves(block), strict=True):
-            column[start:stop] = np.asarray(array)[: stop - start]
-        return stop - start
-
-    shapes = jax.eval_shape(
-        partial(_block, metrics=metrics), jax.tree.map(lambda array: array[:1].T[None], book), piece.tick_size
-    )
-    out = _columns_like(shapes, count)
-    out_columns = jax.tree.leaves(out)
     # XLA runs a block of this size on one thread: the cores are used by running blocks side by side.
-    with ThreadPoolExecutor(os.cpu_count() if on_cpu else 1, initializer=prepare) as pool:
-        for done in pool.map(run, range(0, count, rows)):
-            if progress is not None:
-                progress(done)
-    return out, changed
+    with ThreadPoolExecutor(os.cpu_count() if on_cpu else 1) as pool:
+        for _ in pool.map(run, range(0, book.batch_shape[0], rows)):
+            pass  # an error in a thread is raised here
 
 
 def _columns_like(shapes: BookMeasures, count: int) -> BookMeasures:
@@ -179,15 +176,23 @@ def _columns_like(shapes: BookMeasures, count: int) -> BookMeasures:
     return jax.tree.unflatten(structure, [next(columns[leaf.dtype]) for leaf in leaves])
 
 
-@partial(jax.jit, static_argnames="metrics")
-def _block(book: Book, tick_size, *, metrics: BookMetrics) -> BookMeasures:
-    """Measures `[tile * row]` of books `[tile, level, row]`.
+def _padded(book: Book, rows: int) -> Book:
+    """The books, and empty ones after them up to `rows`, so that one compiled kernel serves every block."""
+    missing = rows - book.batch_shape[0]
+    return jax.tree.map(lambda array: np.pad(array, ((0, missing), (0, 0))), book) if missing else book
 
-    With the rows as the contiguous axis XLA's loops over them are vector loops. (A transpose left to XLA would be fused
-    into every one of them.)
+
+@partial(jax.jit, static_argnames=("metrics", "tiles"))
+def _block(book: Book, tick_size, *, metrics: BookMetrics, tiles: int) -> BookMeasures:
+    """Measures `[row]` of books `[row, level]`, walked in tiles.
+
+    The tiles are turned to `[level, row]`: with the rows as the contiguous axis XLA's loops over them are vector loops.
+    As operand of the loop over the tiles the turned array is in memory before the first one; inside, XLA would fuse the
+    turning into each of its loops.
     """
+    turned = jax.tree.map(lambda array: array.reshape(tiles, -1, array.shape[-1]).swapaxes(1, 2), book)
     walk_tile = jax.vmap(lambda item: walk(item, tick_size, metrics), in_axes=-1)
-    walked = jax.tree.map(jnp.ravel, jax.lax.map(walk_tile, book))
+    walked = jax.tree.map(jnp.ravel, jax.lax.map(walk_tile, turned))
     measures = derive(walked, tick_size)
     known = measures.valid
     return jax.tree.map(

@@ -55,16 +55,20 @@ def staleness(series: BookSeries) -> np.ndarray:
 def changed_rows(book: Book, before: Book | None) -> np.ndarray:
     """Where a book `[time, level]` differs from the row before, bool `[time]`; the first from the last of `before`."""
     changed = np.zeros(book.batch_shape, bool)
+    if before is None:
+        changed[:1] = True
     for name in ("bid_price", "bid_size", "ask_price", "ask_size"):
-        array = np.asarray(getattr(book, name))
-        # Compared bit by bit: the NaN of an absent price is equal to itself.
-        bits = np.ascontiguousarray(array).view(f"i{array.itemsize}")
-        changed[1:] |= (bits[1:] != bits[:-1]).any(axis=-1)
-        if before is None:
-            changed[:1] = True
-        else:
-            changed[:1] |= (bits[:1] != np.ascontiguousarray(getattr(before, name)).view(bits.dtype)[-1:]).any(axis=-1)
+        rows = _as_bytes(getattr(book, name))
+        changed[1:] |= rows[1:] != rows[:-1]
+        if before is not None:
+            changed[:1] |= rows[:1] != _as_bytes(getattr(before, name))[-1:]
     return changed
+
+
+def _as_bytes(array) -> np.ndarray:
+    """Rows as opaque bytes, which compare as a whole: the NaN of an absent price is then equal to itself."""
+    array = np.ascontiguousarray(array)
+    return array.view(f"V{array.itemsize * array.shape[-1]}")[..., 0]
 
 
 def since_last(time_ns: np.ndarray, changed: np.ndarray, last_change_ns: int) -> np.ndarray:

@@ -243,15 +243,12 @@ def _dot(x: list[jax.Array], y: list[jax.Array]) -> jax.Array:
 def _sizes_and_logs(size) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Sums over one side of q, of q ln q, and of 1."""
     size = jnp.asarray(size)
-    present = size > 0
-    # The logarithms of a side as one array: written level by level XLA would make a kernel of each.
-    logs = jnp.log(jnp.where(present, size, 1.0))
-    size = jnp.where(present, size, 0.0)
-    levels = range(size.shape[-1])
+    # Reductions, not written-out sums: it is where XLA's CPU backend has a vector logarithm, four times as fast. The
+    # smallest number changes no size, and makes 0 ln 0 = 0 without a mask, which would take that speed away.
     return (
-        total(size[..., i] for i in levels),
-        total(size[..., i] * logs[..., i] for i in levels),
-        total(present[..., i].astype(size.dtype) for i in levels),
+        size.sum(axis=-1),
+        (size * jnp.log(size + jnp.finfo(size.dtype).tiny)).sum(axis=-1),
+        (size > 0).sum(axis=-1).astype(size.dtype),
     )
 
 
