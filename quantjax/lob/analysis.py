@@ -25,7 +25,7 @@ __all__ = ["BookAnalysis", "analyze", "analyze_blocks", "run_blocks"]
 
 # (tiles, rows of a tile) in one call of the compiled kernel. On a CPU a tile's arrays stay in the L2 cache; a GPU wants
 # many rows at once.
-_TILES_CPU = (16, 1000)
+_TILES_CPU = (8, 1000)
 _TILES_GPU = (1, 1 << 18)
 
 

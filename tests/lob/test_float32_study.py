@@ -15,12 +15,12 @@ from tests.conftest import ROOT
 
 HEADER = """# Accuracy of the metrics in float32
 
-Relative error of `lob.measure` on float32 arrays against float64 arithmetic on the same (float32) books: 20,000 books x
-20 levels around a price of 100 with a tick of 0.01, a third of them thin, at the median and at the 99th percentile of the
-books. Where float64 gives 0 the error is absolute. The rounding unit is 6e-08. Made by `make validate`.
+Relative error of `lob.measure` on float32 arrays against float64 arithmetic on the same (float32) books: 20,000 books
+x 20 levels around a price of 100 with a tick of 0.01, a third of them thin, at the median and the 99th percentile of
+the books. Where float64 gives 0 the error is absolute. The rounding unit is 6e-08. Made by `make validate`.
 
-Mind the tick: a price of 60,000 with a tick of 0.01 needs 23 bits, all that float32 has; take float64 there, or subtract a
-reference price first.
+Mind the tick: a price of 60,000 with a tick of 0.01 needs 23 bits, all that float32 has; take float64 there, or subtract
+a reference price first.
 
 | metric | median | 99 % |
 |---|---|---|

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from quantjax.lob.book import Book
 from quantjax.lob.metrics.prices import mid
 from quantjax.lob.metrics.sides import Levels, Sides, ask_levels, bid_levels, ratio, total
+from quantjax.numerics import log_normal_number
 
 __all__ = [
     "Entropy",
@@ -57,8 +58,11 @@ def slope(book: Book) -> Sides:
 
     def fit(side: Levels, centre: jax.Array) -> jax.Array:
         count, x, y = _count(side), _from_best(side, centre), _present_cumulative(side)
-        mean = total(x) / jnp.maximum(count, 1.0)
-        fitted = ratio(_dot(x, y) - mean * total(y), _dot(x, x) - mean * total(x))
+        inverse_count, sum_x = 1.0 / jnp.maximum(count, 1.0), total(x)
+        fitted = ratio(
+            _dot(x, y) - sum_x * total(y) * inverse_count,
+            _dot(x, x) - sum_x * sum_x * inverse_count,
+        )
         return jnp.where(count >= 2, fitted, jnp.nan)
 
     return _each_side(book, fit)
@@ -113,7 +117,7 @@ def naes_skjeltorp_slope(book: Book) -> Sides:
     """
 
     def fit(side: Levels, centre: jax.Array) -> jax.Array:
-        logs = [jnp.log(jnp.where(size > 1, size, jnp.nan)) for size in _cumulative(side)]
+        logs = [log_normal_number(jnp.where(size > 1, size, jnp.nan)) for size in _cumulative(side)]
         terms = [ratio(logs[0] * centre, jnp.abs(side[0].price - centre))]
         for i in range(1, len(side)):
             # (v'/v - 1) / |p'/p - 1| with one division.
@@ -169,18 +173,13 @@ def level_gaps(book: Book, tick_size) -> LevelGaps:
     """
 
     def gaps(side: Levels) -> tuple[jax.Array, jax.Array]:
-        if len(side) < 2:
-            nothing = jnp.full_like(side[0].price, jnp.nan)
-            return nothing, nothing
-        widths = [
-            jnp.where(after.present & before.present, jnp.abs(after.price - before.price), 0.0)
-            for before, after in pairwise(side)
-        ]
-        largest = widths[0]
-        for width in widths[1:]:
-            largest = jnp.maximum(largest, width)
+        largest, last = jnp.zeros_like(side[0].price), side[0].price
+        for before, after in pairwise(side):
+            largest = jnp.maximum(largest, jnp.where(after.present, jnp.abs(after.price - before.price), 0.0))
+            last = jnp.where(after.present, after.price, last)
+        # The widths add up to the distance from the first level to the last.
+        mean = ratio(jnp.abs(last - side[0].price), _count(side) - 1)
         several = _count(side) >= 2
-        mean = ratio(total(widths), _count(side) - 1)
         return jnp.where(several, largest, jnp.nan) / tick_size, jnp.where(several, mean, jnp.nan) / tick_size
 
     return LevelGaps(*gaps(bid_levels(book)), *gaps(ask_levels(book)))
