@@ -19,8 +19,8 @@ Relative error of `lob.measure` on float32 arrays against float64 arithmetic on 
 x 20 levels around a price of 100 with a tick of 0.01, a third of them thin, at the median and the 99th percentile of
 the books. Where float64 gives 0 the error is absolute. The rounding unit is 6e-08. Made by `make validate`.
 
-Mind the tick: a price of 60,000 with a tick of 0.01 needs 23 bits, all that float32 has; take float64 there, or subtract
-a reference price first.
+Mind the tick: a price of 60,000 with a tick of 0.01 needs 23 bits, all that float32 has; take float64 there, or
+subtract a reference price first.
 
 | metric | median | 99 % |
 |---|---|---|
