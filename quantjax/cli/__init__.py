@@ -16,12 +16,6 @@ from quantjax.cli import analyze, bench, demo, info, mock, record, replay
 
 __all__ = ["app", "main"]
 
-# Read by JAX when a command first imports it: doubles throughout, and compiled kernels kept between runs.
-_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "quantjax" / "jax"
-os.environ.setdefault("JAX_ENABLE_X64", "1")
-os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_CACHE))
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
-
 app = typer.Typer(
     help="Quant compute kernels on JAX: record an exchange, replay it, measure every book, look at the report.",
     epilog="Add --debug to any command for the traceback of an error.",
@@ -41,6 +35,11 @@ app.command()(bench.bench)
 
 def main() -> None:
     """Entry point of the `quantjax` script."""
+    # Read by JAX when a command first imports it: doubles throughout, and compiled kernels kept between runs.
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "quantjax" / "jax"
+    os.environ.setdefault("JAX_ENABLE_X64", "1")
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache))
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     debug = "--debug" in sys.argv
     if debug:
         sys.argv.remove("--debug")
