@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from feeds.book import OrderBook
     from feeds.client import ClientOptions, FeedClient
     from feeds.counters import Counters
-    from feeds.errors import Disconnected, FeedError, MalformedMessage, RecordingError, SequenceGap, UnknownSymbol
+    from feeds.errors import Disconnected, FeedError, MalformedMessage, RecordingError, UnknownSymbol
     from feeds.inputs import Input, InputKind
     from feeds.messages import DepthUpdate, Snapshot, Trade
     from feeds.queues import Overflow
@@ -31,7 +31,7 @@ _HOMES = {
     "book": ("OrderBook",),
     "client": ("ClientOptions", "FeedClient"),
     "counters": ("Counters",),
-    "errors": ("Disconnected", "FeedError", "MalformedMessage", "RecordingError", "SequenceGap", "UnknownSymbol"),
+    "errors": ("Disconnected", "FeedError", "MalformedMessage", "RecordingError", "UnknownSymbol"),
     "inputs": ("Input", "InputKind"),
     "messages": ("DepthUpdate", "Snapshot", "Trade"),
     "queues": ("Overflow",),
@@ -62,7 +62,6 @@ __all__ = [
     "Overflow",
     "Recorder",
     "RecordingError",
-    "SequenceGap",
     "Snapshot",
     "StateChange",
     "Storage",

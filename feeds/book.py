@@ -27,21 +27,26 @@ class OrderBook:
     It checks the numbers it is given and nothing else: that updates follow one another is `feeds.sync`'s to see to.
     """
 
-    __slots__ = ("_asks", "_bids", "last_id")
+    __slots__ = ("_asks", "_bids", "_horizon", "last_id")
 
     def __init__(self) -> None:
         self._bids = _Side(1)
         self._asks = _Side(-1)
+        self._horizon: tuple[int | None, int | None] = (None, None)
         self.last_id = 0
 
-    def load(self, snapshot: Snapshot) -> None:
-        """Replace the whole book.
+    def load(self, snapshot: Snapshot, depth_limit: int | None = None) -> None:
+        """Replace the whole book. `depth_limit`: levels of a side that were asked for; None: all there are.
+
+        A side with so many levels is known as far as its worst price only: the horizon, which stays until the next
+        load, since levels beyond it that rest there unchanged are never heard of.
 
         Errors: MalformedMessage, and the book is as it was.
         """
         bids, asks = self._bids.parse(snapshot.bids), self._asks.parse(snapshot.asks)
         self._bids.replace(bids)
         self._asks.replace(asks)
+        self._horizon = _horizon(bids, depth_limit), _horizon(asks, depth_limit)
         self.last_id = snapshot.last_update_id
 
     def apply(self, update: DepthUpdate) -> None:
@@ -59,6 +64,13 @@ class OrderBook:
     def top(self, levels: int) -> tuple[tuple[UnitLevel, ...], tuple[UnitLevel, ...]]:
         """`(bids, asks)`: up to `levels` of each side as (price, size) in units, best first."""
         return self._bids.top(levels), self._asks.top(levels)
+
+    def beyond_snapshot(self, levels: int) -> bool:
+        """Whether `top(levels)` reaches past the snapshot's horizon, on either side: levels may be missing there."""
+        return any(
+            horizon is not None and side.reaches_beyond(horizon, levels)
+            for side, horizon in zip((self._bids, self._asks), self._horizon, strict=True)
+        )
 
     @property
     def num_levels(self) -> tuple[int, int]:
@@ -112,10 +124,19 @@ class _Side:
             elif sizes.pop(key, None) is not None:
                 del keys[bisect_left(keys, key)]
 
+    def reaches_beyond(self, key: int, levels: int) -> bool:
+        """Whether the best `levels` hold one worse than `key`, or would if all were known."""
+        return levels > 0 and (len(self.keys) < levels or self.keys[-levels] < key)
+
     def top(self, levels: int | None) -> tuple[UnitLevel, ...]:
         sign, sizes = self.sign, self.sizes
         best_last = self.keys if levels is None else self.keys[-levels:] if levels > 0 else []
         return tuple((sign * key, sizes[key]) for key in reversed(best_last))
+
+
+def _horizon(levels: list[UnitLevel], depth_limit: int | None) -> int | None:
+    """Key of the worst level of a side that was cut off there, else None."""
+    return min(key for key, _ in levels) if levels and depth_limit is not None and len(levels) >= depth_limit else None
 
 
 def _canonical(levels: Iterable[UnitLevel]) -> str:

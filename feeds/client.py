@@ -6,7 +6,7 @@
 
 The venue decides what is opened, sent and fetched; the client only does it, waits where waiting is due (back-off,
 limits), and reports what came of it as the next inputs. `received_ns` of a frame is read when the frame is taken
-from its socket.
+from its socket, which is when it enters the queue: the order of the inputs is that of their times.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from feeds.faults import Fault
 from feeds.fetching import Fetcher
 from feeds.inputs import Input, InputKind
 from feeds.queues import BoundedQueue, Overflow, QueueClosed
+from feeds.sync import StateChange, SyncState
 from feeds.venue import Action, Connect, Disconnect, Fetch, Output, Send, Venue
 
 __all__ = ["ClientOptions", "FeedClient", "full_jitter"]
@@ -49,7 +50,7 @@ class ClientOptions(msgspec.Struct, frozen=True, kw_only=True):
     give_up_after: int | None = None  # failed attempts in a row until Disconnected is raised; None: never
     connects_per_5_min: float = 300.0  # Binance's limit, per address of ours
     messages_per_s: float = 5.0  # Binance's limit, per connection
-    requests_per_min: float = 100.0
+    weight_per_min: float = 6000.0  # Binance's limit of what requests weigh together, per address of ours
     request_attempts: int = 3
     open_timeout_s: float = 10.0
     close_timeout_s: float = 2.0
@@ -66,8 +67,8 @@ class FeedClient:
         overflow: what happens to more of them (`feeds.queues`); the default reads the sockets no further, so that
             nothing is lost here. A venue then sees a slow reader and may disconnect, which is counted.
         timer_interval_s: time between TIMER inputs.
-        strict: whether a symbol that the venue does not list raises UnknownSymbol; else it is a fault like others.
-        tap: called with each input just before the venue takes it in.
+        strict: whether a symbol that the venue does not list raises UnknownSymbol; else it is a fault like others, as
+            it always is for a symbol that was in sync before: a delisting does not end what others go on with.
         backoff: seconds to wait before an attempt to connect, by the number of failures in a row.
         options: patience and limits.
 
@@ -84,7 +85,6 @@ class FeedClient:
         overflow: Overflow = Overflow.BLOCK,
         timer_interval_s: float = 1.0,
         strict: bool = True,
-        tap: Callable[[Input], None] | None = None,
         backoff: Callable[[int], float] = full_jitter,
         options: ClientOptions | None = None,
     ) -> None:
@@ -97,7 +97,7 @@ class FeedClient:
         )
         self._timer_interval_s = timer_interval_s
         self._strict = strict
-        self._tap = tap
+        self._were_synced: set[str] = set()
         self._backoff = backoff
         self._options = options or ClientOptions()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -113,7 +113,9 @@ class FeedClient:
         options = self._options
         # the limiters belong to the loop that they first run in, so they are made inside it
         self._connects = AsyncLimiter(options.connects_per_5_min, 300.0)
-        self._fetcher = Fetcher(self.counters, attempts=options.request_attempts, per_minute=options.requests_per_min)
+        self._fetcher = Fetcher(
+            self.counters, attempts=options.request_attempts, weight_per_minute=options.weight_per_min
+        )
         self._report(InputKind.SESSION, payload=self.venue.describe())
         self._spawn(self._tick())
         return self
@@ -128,6 +130,8 @@ class FeedClient:
             await asyncio.gather(*tasks, return_exceptions=True)
         self._sockets.clear()
         self._connecting.clear()
+        if len(self.queue):
+            self.counters.count("undrained", by=len(self.queue))
         await self._fetcher.close()
 
     def stop(self) -> None:
@@ -149,19 +153,21 @@ class FeedClient:
             raise StopAsyncIteration from None
         if item.kind is InputKind.TIMER:
             self._timer_waits = False
-        if self._tap is not None:
-            self._tap(item)
         output = self.venue.process(item)
         if not self.queue.closed:
             for action in output.actions:
                 self._perform(action)
         if self._strict:
-            for event in output.events:
-                if isinstance(event, Fault) and event.counter == "unknown_symbol":
-                    raise UnknownSymbol(
-                        f"{self.venue.name} does not list {event.symbol}: check how it writes its symbols"
-                    )
+            self._check_listed(output)
         return item, output
+
+    def _check_listed(self, output: Output) -> None:
+        for event in output.events:
+            if isinstance(event, StateChange) and event.new is SyncState.SYNCED:
+                self._were_synced.add(event.symbol)
+            unknown = isinstance(event, Fault) and event.counter == "unknown_symbol"
+            if unknown and event.symbol not in self._were_synced:
+                raise UnknownSymbol(f"{self.venue.name} does not list {event.symbol}: check how it writes its symbols")
 
     # -- what the venue asks for -------------------------------------------------------------------------------------
 
@@ -174,10 +180,10 @@ class FeedClient:
             case Send(number, text):
                 if socket := self._sockets.get(number):
                     self._spawn(socket.send(text))
-            case Fetch(key, url):
+            case Fetch(key, url, weight):
                 if key not in self._fetching:
                     self._fetching.add(key)
-                    self._spawn(self._fetch(key, url))
+                    self._spawn(self._fetch(key, url, weight))
 
     def _disconnect(self, number: int, reason: str) -> None:
         if socket := self._sockets.get(number):
@@ -231,9 +237,10 @@ class FeedClient:
         """Queue the connection's frames until it ends (WebSocketException) or has to (the reason)."""
         label = str(number)
         while True:
+            # Stamped and queued without a wait in between: what is reported meanwhile must not get in ahead of it.
+            await self.queue.room()
             frame = await connection.recv(decode=False)
-            item = Input(time.time_ns(), InputKind.FRAME, label, 0, frame)
-            if await self.queue.put(item):
+            if self.queue.put(Input(time.time_ns(), InputKind.FRAME, label, 0, frame)):
                 continue
             if self.queue.closed:
                 return "the client stops"
@@ -241,8 +248,8 @@ class FeedClient:
                 self.counters.count("queue_disconnected")
                 return "the reader is too slow"
 
-    async def _fetch(self, key: str, url: str) -> None:
-        status, body = await self._fetcher.get(url)
+    async def _fetch(self, key: str, url: str, weight: float) -> None:
+        status, body = await self._fetcher.get(url, weight)
         self._fetching.discard(key)
         self._report(InputKind.RESPONSE, key, status, body)
 

@@ -3,14 +3,13 @@
     FeedError
     ├── MalformedMessage   a frame, body or field that is not what the venue documents
     ├── UnknownSymbol      the venue does not list the symbol
-    ├── SequenceGap        an update is missing between two that arrived
     ├── Disconnected       the connection is gone and could not be had back
     └── RecordingError     a recording that cannot be read or written
 
 Inside the machines faults are events and counters, not exceptions; these are raised to the caller.
 """
 
-__all__ = ["Disconnected", "FeedError", "MalformedMessage", "RecordingError", "SequenceGap", "UnknownSymbol"]
+__all__ = ["Disconnected", "FeedError", "MalformedMessage", "RecordingError", "UnknownSymbol"]
 
 
 class FeedError(Exception):
@@ -23,10 +22,6 @@ class MalformedMessage(FeedError):
 
 class UnknownSymbol(FeedError):
     """The venue does not list the symbol."""
-
-
-class SequenceGap(FeedError):
-    """An update is missing between two that arrived."""
 
 
 class Disconnected(FeedError):

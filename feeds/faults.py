@@ -37,7 +37,7 @@ REASONS: dict[str, str] = {
     "server_shutdown": "the venue announced that it would close the connection",
     "fetch_failed": "a request that failed; it is made again later",
     "fetch_lost": "a request that was never answered; it is made again",
-    "unknown_symbol": "the venue does not list the symbol; it is left alone from then on",
+    "unknown_symbol": "the venue does not list the symbol, or no longer; it is left alone from then on",
     "unknown_response": "an answer to a request that is not known",
     "clock_went_back": "this machine's clock jumped back; it is taken to have stood still",
     # the client, in its own counters
@@ -46,6 +46,7 @@ REASONS: dict[str, str] = {
     "connect_failed": "an attempt to connect that failed",
     "request_retried": "a request repeated after a transport error or a refusal",
     "timer_skipped": "a tick of the timer left out because the reader had not taken the last one",
+    "undrained": "an input that was still queued when the client was left: it was neither processed nor recorded",
 }
 """Every reason that the venues and the client count, and what it means. Names are stable."""
 

@@ -21,6 +21,7 @@ from feeds.counters import Counters
 
 __all__ = ["Fetcher", "retry_after_seconds"]
 
+_BURST_SHARE = 1 / 6  # of a minute's allowance: requests that may be made at once
 _LONGEST_WAIT_S = 3 * 24 * 3600.0  # the longest ban that Binance speaks of
 
 
@@ -32,15 +33,17 @@ class Fetcher:
     Args:
         counters: where repeats are counted (`request_retried`).
         attempts: tries of one request, the first included.
-        per_minute: requests allowed in a minute. A snapshot of 1,000 levels weighs 50 of Binance's 6,000 a minute.
+        weight_per_minute: what the requests of any 60 seconds may weigh together, at most.
         timeout_s: for each step of a request.
     """
 
     def __init__(
-        self, counters: Counters, *, attempts: int = 3, per_minute: float = 100.0, timeout_s: float = 10.0
+        self, counters: Counters, *, attempts: int = 3, weight_per_minute: float = 6000.0, timeout_s: float = 10.0
     ) -> None:
         self._counters = counters
-        self._limiter = AsyncLimiter(per_minute, 60.0)
+        # A leaky bucket lets through what it holds at once, and what leaks from it meanwhile: both are one allowance.
+        self._burst = weight_per_minute * _BURST_SHARE
+        self._limiter = AsyncLimiter(self._burst, 60.0 * _BURST_SHARE / (1.0 - _BURST_SHARE))
         self._http = httpx2.AsyncClient(timeout=timeout_s)
         self._resume_at = 0.0  # monotonic
         self._attempts = attempts
@@ -49,7 +52,7 @@ class Fetcher:
         """Close the connections that are kept open."""
         await self._http.aclose()
 
-    async def get(self, url: str) -> tuple[int, bytes]:
+    async def get(self, url: str, weight: float = 1.0) -> tuple[int, bytes]:
         """Status and body; `(0, error text)` where no answer came."""
         retrying = AsyncRetrying(
             stop=stop_after_attempt(self._attempts),
@@ -59,15 +62,15 @@ class Fetcher:
             retry_error_callback=_last_outcome,
         )
         try:
-            return await retrying(self._once, url)
+            return await retrying(self._once, url, weight)
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
             return _as_failure(error)
 
-    async def _once(self, url: str) -> tuple[int, bytes]:
+    async def _once(self, url: str, weight: float) -> tuple[int, bytes]:
         while (wait_s := self._resume_at - time.monotonic()) > 0:
             await asyncio.sleep(wait_s)
-        async with self._limiter:
-            response = await self._http.get(url)
+        await self._limiter.acquire(min(weight, self._burst))
+        response = await self._http.get(url)
         if response.status_code in (418, 429, 503):
             wait_s = retry_after_seconds(response.headers.get("retry-after", ""), time.time())
             self._resume_at = max(self._resume_at, time.monotonic() + wait_s)

@@ -7,7 +7,7 @@
 | DROP_NEWEST | the new frame is not taken | that frame; likewise |
 | DISCONNECT | the new frame is not taken and its connection is closed | all until the reconnect |
 
-Every drop is counted.
+Every drop is counted. BLOCK is up to who fills the queue: wait for `room`, then read, then `put`.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ class QueueClosed(Exception):
 class BoundedQueue(Generic[T]):
     """First in, first out, at most `maxsize` items of those that may be dropped; for one event loop and one reader.
 
+    Under BLOCK each of several writers that found room at once may add its item, one more than `maxsize` for each.
+
     `on_drop` is called for each item that is dropped.
 
     Errors: ValueError for a `maxsize` below 1.
@@ -68,20 +70,23 @@ class BoundedQueue(Generic[T]):
         """Whether no more is taken."""
         return self._closed
 
-    async def put(self, item: T) -> bool:
-        """Add an item by the policy; whether it was taken. False too once the queue is closed."""
-        while self._droppable >= self.maxsize and not self._closed:
-            match self.overflow:
-                case Overflow.BLOCK:
-                    self._drained.clear()
-                    await self._drained.wait()
-                case Overflow.DROP_OLDEST:
-                    self._drop_oldest()
-                case _:
-                    self._count_drop()
-                    return False
+    async def room(self) -> None:
+        """Under BLOCK, wait while the queue is full and not closed; no wait under another policy."""
+        while self.overflow is Overflow.BLOCK and self._droppable >= self.maxsize and not self._closed:
+            self._drained.clear()
+            await self._drained.wait()
+
+    def put(self, item: T) -> bool:
+        """Add an item by the policy, at once; whether it was taken. False too once the queue is closed."""
         if self._closed:
             return False
+        if self._droppable >= self.maxsize:
+            match self.overflow:
+                case Overflow.DROP_OLDEST:
+                    self._drop_oldest()
+                case Overflow.DROP_NEWEST | Overflow.DISCONNECT:
+                    self._count_drop()
+                    return False
         self._append(item, droppable=True)
         return True
 

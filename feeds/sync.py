@@ -54,16 +54,24 @@ class BookSync:
         rules: how its updates follow one another.
         max_buffered: updates kept while a snapshot is awaited; the oldest give way, and are counted.
         counters: where faults are counted (by reason and symbol); its own where none is given.
+        depth_limit: levels of a side that snapshots are asked for; None: all there are.
     """
 
     def __init__(
-        self, symbol: str, rules: SyncRules, *, max_buffered: int = 2000, counters: Counters | None = None
+        self,
+        symbol: str,
+        rules: SyncRules,
+        *,
+        max_buffered: int = 2000,
+        counters: Counters | None = None,
+        depth_limit: int | None = None,
     ) -> None:
         if max_buffered < 1:
             raise ValueError(f"expected max_buffered of at least 1, got {max_buffered}")
         self.symbol = symbol
         self.rules = rules
         self.max_buffered = max_buffered
+        self.depth_limit = depth_limit
         self.counters = Counters() if counters is None else counters
         self.state = SyncState.DISCONNECTED
         self.stale_book: OrderBook | None = None
@@ -193,7 +201,7 @@ class BookSync:
         self._pending = None
         book = OrderBook()
         try:
-            book.load(snapshot)
+            book.load(snapshot, self.depth_limit)
         except MalformedMessage as error:
             return [self._fault("malformed", f"snapshot: {error}", now_ns)]
         if book.crossed:

@@ -19,7 +19,7 @@ def book_metrics(book, tick_size: float, parameters) -> np.ndarray:
     bid_price, bid_size, ask_price, ask_size = jax.tree.leaves(jax.tree.map(np.asarray, book))
     levels, bands = np.asarray(parameters.levels), np.asarray(parameters.bands_bps)
     notionals, slippages = np.asarray(parameters.notionals), np.asarray(parameters.slippages_bps)
-    count = 36 + 4 * len(levels) + 5 * len(bands) + 7 * len(notionals) + 2 * len(slippages)
+    count = 38 + 4 * len(levels) + 5 * len(bands) + 7 * len(notionals) + 2 * len(slippages)
     out = np.empty((count, len(bid_price)), bid_price.dtype)
     decays = np.exp(-parameters.decay * np.arange(book.levels))
     sides = (bid_price, bid_size, ask_price, ask_size)
@@ -67,11 +67,11 @@ def _fillable(price, size, limit, side):
 
 
 @numba.njit(inline="always", error_model="numpy")
-def _shape(price, size, mid, levels, tick):
-    """slope, origin slope, convexity, Naes-Skjeltorp, entropy terms, concentration, top share, gaps, centre of mass."""
+def _shape(price, size, mid, levels, tick, sign):
+    """slope, origin slope, convexity, Naes-Skjeltorp, entropy terms, concentration, top share, gaps, mass, reach."""
     n, total, squares, logs, mass = 0, 0.0, 0.0, 0.0, 0.0
     sum_x, sum_xx, sum_xy, elasticity, log_before = 0.0, 0.0, 0.0, 0.0, 0.0
-    gap_max, gap_sum = 0.0, 0.0
+    gap_max, gap_sum, reach = 0.0, 0.0, 0.0
     scale = 1e4 / mid
     for i in range(levels):
         q = size[i]
@@ -80,8 +80,9 @@ def _shape(price, size, mid, levels, tick):
             total += q
             squares += q * q
             logs += q * math.log(q)
-            x = abs(price[i] - mid) * scale
-            mass += q * x
+            x = sign * (price[i] - mid) * scale
+            reach = abs(x)
+            mass += q * reach
             sum_x += x
             sum_xx += x * x
             sum_xy += x * total
@@ -99,7 +100,7 @@ def _shape(price, size, mid, levels, tick):
     for i in range(levels):
         if size[i] > 0:
             cumulative += size[i]
-            u = abs(price[i] - mid) * scale - mean_x
+            u = sign * (price[i] - mid) * scale - mean_x
             s2 += u * u
             s3 += u * u * u
             s4 += u * u * u * u
@@ -124,6 +125,7 @@ def _shape(price, size, mid, levels, tick):
         gap_max / tick if several else math.nan,
         gap_sum / (n - 1) / tick if several else math.nan,
         _ratio(mass, total),
+        reach,
     )
 
 
@@ -239,11 +241,11 @@ def _all_books(sides, tick, levels, bands, notionals, slippages, decays, distanc
         k_slippages = slippages.shape[0]
         for k in range(k_slippages):
             x = 1e-4 * slippages[k]
-            out[c + k, t] = _fillable(ap, aq, mid * (1 + x), 1.0) if both else math.nan
-            out[c + k_slippages + k, t] = _fillable(bp, bq, mid * (1 - x), -1.0) if both else math.nan
+            out[c + k, t] = _fillable(ap, aq, mid * (1 + (x + eps)), 1.0) if both else math.nan
+            out[c + k_slippages + k, t] = _fillable(bp, bq, mid * (1 - (x + eps)), -1.0) if both else math.nan
         c += 2 * k_slippages
-        bid = _shape(bp, bq, mid, depth, tick)
-        ask = _shape(ap, aq, mid, depth, tick)
+        bid = _shape(bp, bq, mid, depth, tick, -1.0)
+        ask = _shape(ap, aq, mid, depth, tick, 1.0)
         for k in range(4):
             out[c + 2 * k, t] = bid[k] if both else math.nan
             out[c + 2 * k + 1, t] = ask[k] if both else math.nan
@@ -261,6 +263,9 @@ def _all_books(sides, tick, levels, bands, notionals, slippages, decays, distanc
         out[c + 10, t] = ask[10]
         out[c + 11, t] = bid[11] if both else math.nan
         out[c + 12, t] = ask[11] if both else math.nan
+        out[c + 13, t] = bid[12] if both else math.nan
+        out[c + 14, t] = ask[12] if both else math.nan
+        c += 2
         out[c + 13, t] = bid[4]
         out[c + 14, t] = ask[4]
         out[c + 15, t] = 1.0 if both and ap[0] < bp[0] else 0.0

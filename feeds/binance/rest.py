@@ -78,14 +78,16 @@ class BinanceRest:
         if not book.num_buffered and now_ns - opened_ns < to_ns(self._limits.first_event_s):
             return
         if self._pacer.ask(_BOOK + symbol, now_ns):
-            out.actions.append(Fetch(_BOOK + symbol, self._market.depth_url.replace("{symbol}", quote(symbol))))
+            url = self._market.depth_url.replace("{symbol}", quote(symbol))
+            out.actions.append(Fetch(_BOOK + symbol, url, self._market.depth_weight))
 
     def fetch_info(self, out: Output) -> None:
         """Ask for the steps of price and size, until they are known."""
         if self._wants_info and self._pacer.ask(_INFO, self._clock.elapsed_ns):
             listed = [symbol for symbol in self._books if symbol not in self.unknown_symbols]
             names = quote(msgspec.json.encode(listed), safe="")
-            out.actions.append(Fetch(_INFO, self._market.info_url.replace("{symbols}", names)))
+            url = self._market.info_url.replace("{symbols}", names)
+            out.actions.append(Fetch(_INFO, url, self._market.info_weight))
 
     def give_up_lost(self, out: Output) -> None:
         """Report the requests that were never answered; they may be made again."""

@@ -10,7 +10,7 @@ import msgspec
 from feeds.binance.lanes import LanePlan
 from feeds.rules import SyncRules
 
-__all__ = ["MAX_STREAMS", "BinanceSettings", "Limits", "Market", "check_symbols", "to_ns"]
+__all__ = ["MAX_STREAMS", "BinanceSettings", "Limits", "Market", "check_symbols", "to_ns", "weight_by_depth"]
 
 MAX_STREAMS = 1024
 """Streams that Binance allows on one connection."""
@@ -51,6 +51,8 @@ class Market:
     rules: SyncRules
     depth_url: str  # with `{symbol}`
     info_url: str  # with `{symbols}`, or without where the venue knows no choice
+    depth_weight: float  # of a request, in units of which a minute allows 6,000
+    info_weight: float
     lanes: tuple[LanePlan, ...]
     chained: bool = False  # whether every update must name the one before it (`pu`)
 
@@ -69,6 +71,11 @@ def check_symbols(symbols: object) -> tuple[str, ...]:
     if len(set(names)) < len(names):
         raise ValueError(f"expected every symbol once, got {names}")
     return names
+
+
+def weight_by_depth(depth_limit: int, weights: dict[int, float]) -> float:
+    """Weight of a snapshot of `depth_limit` levels, from the weights by the most levels that they are good for."""
+    return next((weight for most, weight in weights.items() if depth_limit <= most), max(weights.values()))
 
 
 def to_ns(seconds: float) -> int:

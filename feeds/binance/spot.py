@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from feeds.binance.lanes import LanePlan
-from feeds.binance.settings import MAX_STREAMS, BinanceSettings, Limits, Market, check_symbols
+from feeds.binance.settings import MAX_STREAMS, BinanceSettings, Limits, Market, check_symbols, weight_by_depth
 from feeds.binance.venue import BinanceVenue
 from feeds.rules import SpotRules
 
 __all__ = ["BinanceSpot"]
+
+_DEPTH_WEIGHTS = {100: 5.0, 500: 25.0, 1000: 50.0, 5000: 250.0}
 
 
 class BinanceSpot(BinanceVenue):
@@ -16,12 +18,15 @@ class BinanceSpot(BinanceVenue):
     Args:
         symbols: such as `["BTCUSDT", "ETHUSDT"]`.
         rest_url, stream_url: the exchange, its data-only twin, or the mock exchange.
-        depth_limit: levels of a side in a snapshot, at most 5000; deeper levels are unknown until they change.
+        depth_limit: levels of a side in a snapshot, at most 5000; deeper levels are unknown until they change (rows
+            that reach there are counted, `beyond_snapshot`). A snapshot of 5000 takes 250 of the 6,000 that requests
+            may weigh in a minute, one of 1000 takes 50.
         update_speed: `"100ms"` or `"1000ms"`.
         trades: whether to follow trades too.
         combined: whether frames name their stream.
         rotate_after_s: age at which a connection is replaced (the venue ends it after 24 hours).
-        stall_after_s: silence after which a connection is given up.
+        stall_after_s: silence after which a connection is given up. Quiet symbols may say nothing for minutes; that a
+            connection is dead the client's own ping finds out much sooner.
         limits: patience and buffers.
 
     Errors: ValueError.
@@ -33,12 +38,12 @@ class BinanceSpot(BinanceVenue):
         *,
         rest_url: str = "https://api.binance.com",
         stream_url: str = "wss://stream.binance.com:9443",
-        depth_limit: int = 1000,
+        depth_limit: int = 5000,
         update_speed: str = "100ms",
         trades: bool = True,
         combined: bool = True,
         rotate_after_s: float = 23.5 * 3600,
-        stall_after_s: float = 60.0,
+        stall_after_s: float = 300.0,
         limits: Limits | None = None,
     ) -> None:
         if not 1 <= depth_limit <= 5000:
@@ -76,5 +81,7 @@ def _market(settings: BinanceSettings) -> Market:
         rules=SpotRules(),
         depth_url=f"{settings.rest_url}/api/v3/depth?symbol={{symbol}}&limit={settings.depth_limit}",
         info_url=f"{settings.rest_url}/api/v3/exchangeInfo?symbols={{symbols}}",
+        depth_weight=weight_by_depth(settings.depth_limit, _DEPTH_WEIGHTS),
+        info_weight=20.0,
         lanes=tuple(lanes),
     )

@@ -45,7 +45,13 @@ class BinanceVenue:
         self._market = market
         self._limits = settings.limits
         self._books = {
-            symbol: BookSync(symbol, market.rules, max_buffered=self._limits.max_buffered, counters=self.counters)
+            symbol: BookSync(
+                symbol,
+                market.rules,
+                max_buffered=self._limits.max_buffered,
+                counters=self.counters,
+                depth_limit=settings.depth_limit,
+            )
             for symbol in settings.symbols
         }
         self._clock = VenueClock()

@@ -111,9 +111,11 @@ class Recorder:
         """Counts of recorder, venue and client together."""
         counters = Counters(self._counters)
         counters.update(self.venue.counters)
-        if self._client is not None:
-            counters.update(self._client.counters)
+        counters.update(self._count_client())
         return counters
+
+    def _count_client(self) -> Counters:
+        return Counters() if self._client is None else self._client.counters
 
     def stop(self) -> None:
         """End `run` cleanly: every file closed, the manifest written. Call it from the event loop's thread."""
@@ -137,6 +139,7 @@ class Recorder:
                 max_levels=self.max_levels,
                 snapshot_interval=self.snapshot_interval,
                 counters=self._counters,
+                client_counters=self._count_client,
             )
         except OSError as error:
             raise self._refused(error) from error

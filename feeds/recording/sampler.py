@@ -49,7 +49,8 @@ class BookSampler:
     inputs, only the first is given (nothing is known of the others) and the rest are counted, `samples_missed`. With
     `interval_ns=None`: after every input that changed a book.
 
-    A symbol that is not SYNCED at a boundary gives no row (`not_synced`). Times never decrease: when the clock jumps
+    A symbol that is not SYNCED at a boundary gives no row (`not_synced`); a row that reaches beyond the prices of the
+    snapshot its book began with may miss levels (`beyond_snapshot`). Times never decrease: when the clock jumps
     back (`sampler_clock_back`), boundaries that come by again are `samples_missed`, and changes keep the latest time
     there was.
 
@@ -122,5 +123,7 @@ class BookSampler:
         if book is None:
             self.counters.count("not_synced", symbol)
             return None
+        if book.beyond_snapshot(self.max_levels):
+            self.counters.count("beyond_snapshot", symbol)
         bids, asks = book.top(self.max_levels)
         return BookRow(symbol, time_ns, books[symbol].exchange_ns, book.last_id, bids, asks)

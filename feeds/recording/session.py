@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import shutil
 import warnings
+from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
@@ -49,6 +50,8 @@ RECORDING_REASONS: dict[str, str] = {
     "rows": "sampled books written or replayed",
     "samples_missed": "boundaries that passed without an input of their own, or again after the clock jumped back",
     "not_synced": "boundaries at which a symbol's book was not in sync: no row",
+    "beyond_snapshot": "rows that reach beyond the prices of a snapshot with as many levels as were asked for: levels "
+    "that rest there unchanged since are unknown",
     "sampler_clock_back": "inputs received before their predecessor, by this machine's clock",
     "torn_lines": "JSON lines that a crash had cut and a restart removed",
     "recorder_restarted": "sessions that continued an earlier recording",
@@ -71,7 +74,8 @@ class Recording:
     `close()` at the end. A directory that holds a recording is continued with new segments; nothing in it is written
     over.
 
-    Args: `levels` and `snapshot_interval` (seconds, None: at every change) shape the sampled rows.
+    Args: `levels` and `snapshot_interval` (seconds, None: at every change) shape the sampled rows. `counters` takes
+    what is counted here; `client_counters` gives what the client counted, which the manifest holds too.
     Raises RecordingError where another recorder writes there, or the recording there was made with other settings;
     OSError of the disk.
     """
@@ -85,10 +89,12 @@ class Recording:
         max_levels: int,
         snapshot_interval: float | None,
         counters: Counters,
+        client_counters: Callable[[], Counters] = Counters,
     ) -> None:
         self.storage = storage
         self.venue = venue
         self.counters = counters
+        self._client_counters = client_counters
         self._failed = False
         self._began = False
         self._manifest_due = False
@@ -248,7 +254,7 @@ class Recording:
     def _write_manifest(self, closed: bool = False) -> None:
         self._manifest_due = False
         self._manifest.closed = closed and not self._failed
-        total = self._earlier + self.counters + self.venue.counters
+        total = self._earlier + self.counters + self.venue.counters + self._client_counters()
         self._manifest.counters = dict(sorted(total.items()))
         self._manifest.venue = msgspec.json.decode(self.venue.describe())
         write_manifest(self.storage.directory, self._manifest)

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
     from quantjax import io, lob
 
-__all__ = ["analyze", "analyze_whole", "headline"]
+__all__ = ["analyze", "analyze_whole"]
+
+
+FAST_LEVELS = 40  # beyond it the fused kernel, whose code grows with the levels, compiles for minutes
 
 
 def analyze(
@@ -44,6 +47,8 @@ def analyze(
         notionals=numbers(notionals),
         slippages_bps=numbers(slippages),
     )
+    if depth > FAST_LEVELS:
+        say(f"compiling for {depth} levels a side takes minutes the first time; single metrics (lob.band_depth) do not")
     options: dict[str, Any] = {
         "format": format,
         "symbols": symbols.split(",") if symbols else None,
@@ -76,6 +81,7 @@ def analyze_whole(
     from feeds.faults import REASONS
     from feeds.recording.session import RECORDING_REASONS
     from quantjax import io, lob
+    from quantjax.cli.running import RunningMeans
     from quantjax.cli.throughput import measure_throughput
     from quantjax.report import SymbolReport, write_book_report
 
@@ -109,34 +115,11 @@ def analyze_whole(
     )
     return {
         "source": str(data.source),
-        "symbols": {analysis.symbol: headline(analysis) for analysis in analyses},
+        "format": data.format,
+        "symbols": {analysis.symbol: RunningMeans(analysis).result() for analysis in analyses},
         "counts": data.counts,
-        "books per second": round(speed.books_per_second),
-        "times plain numpy": round(speed.ratio or 0.0, 1),
         "files": ", ".join(str(file) for file in files),
         "report": str(page),
-    }
-
-
-def headline(analysis: lob.BookAnalysis) -> dict[str, Any]:
-    """The first figures one asks of a symbol."""
-    import numpy as np
-
-    def mean(values) -> float | None:
-        values = np.asarray(values)
-        values = values[np.isfinite(values)]
-        return round(float(values.mean()), 6) if len(values) else None
-
-    return {
-        **analysis.counts,
-        "mean mid": mean(analysis.mid),
-        "mean spread bps": mean(analysis.spread_bps),
-        "mean queue imbalance": mean(analysis.queue_imbalance),
-        **{
-            f"mean depth {bps:g} bps": mean(analysis.bid_depth[bps] + analysis.ask_depth[bps])
-            for bps in analysis.bid_depth
-        },
-        **{f"mean round trip bps, {n:g}": mean(cost) for n, cost in analysis.round_trip_cost_bps.items()},
     }
 
 
@@ -146,28 +129,28 @@ def _analyze_stream(stream: io.BookStream, metrics: lob.BookMetrics, out: Path |
     from quantjax.cli.running import RunningMeans
 
     task = bar.add_task("analysing", total=None, state="")
-    means: dict[str, RunningMeans] = {}
+    running: dict[str, RunningMeans] = {}
     done = 0
 
     def watched():
         nonlocal done
         for block in lob.analyze_blocks(stream, metrics):
-            means.setdefault(block.symbol, RunningMeans()).add(block)
+            running.setdefault(block.symbol, RunningMeans()).add(block)
             done += len(block)
             bar.update(task, state=f"{done:,} books")
             yield block
 
     files = io.write_analysis(out, watched()) if out is not None else [Path() for _ in watched()][:0]
-    if not means:
+    if not running:
         raise ValueError(f"{stream.source}: expected at least one book, got none; what was skipped: {stream.counts}")
     result: dict[str, Any] = {
         "source": str(stream.source),
         "format": stream.format,
-        "symbols": {symbol: mean.result() for symbol, mean in means.items()},
+        "symbols": {symbol: mean.result() for symbol, mean in running.items()},
         "counts": stream.counts,
     }
     if files:
         result["files"] = ", ".join(str(file) for file in files)
     else:
-        say("means over all books; --out DIR writes every book's metrics, --report a page to look at")
+        say("means over the books that have the metric; --out DIR writes every book's metrics, --report a page")
     return result

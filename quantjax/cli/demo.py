@@ -61,9 +61,11 @@ def demo(
     exchange.close()
 
     say("2/4 the recording is replayed, and every book compared with the exchange's own")
-    compared, equal = compare_with_truth(Replay(recording, counters=Counters()), truth)
-    if not compared or equal < compared:
-        raise ValueError(f"{compared - equal} of {compared} replayed books differ from the exchange's own")
+    compared, equal, missing = compare_with_truth(Replay(recording, counters=Counters()), truth)
+    if not compared or equal < compared or missing:
+        raise ValueError(
+            f"{compared - equal} of {compared} replayed books differ from the exchange's own, {missing} are missing"
+        )
 
     say(f"3/4 {equal:,} of {compared:,} books agree; now every metric of every book")
     data = io.read_books(recording, clock="exchange")
@@ -79,6 +81,6 @@ def demo(
             ),
         )
     say(f"4/4 look at {out / 'report.html'}")
-    result["truth"] = {"compared": compared, "equal": equal}
+    result["truth"] = {"compared": compared, "equal": equal, "missing": missing}
     result["seconds"] = round(time.perf_counter() - start, 1)
     show(result, as_json=as_json)

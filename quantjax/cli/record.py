@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from quantjax.cli.console import AsJson, Out, progress, show
+from quantjax.cli.console import AsJson, Out, progress, say, show
 
 if TYPE_CHECKING:
     from feeds import Recorder
@@ -29,10 +29,16 @@ def record(
     from feeds import BinanceSpot, Recorder
 
     venue = BinanceSpot(symbols, rest_url=rest_url, stream_url=stream_url)
+    in_sync = 0
+    say(f"recording {', '.join(symbols)} from {stream_url} to {out}" + ("" if duration else "; stop with Ctrl-C"))
     with progress() as bar:
         task = bar.add_task("recording", total=duration, state="")
 
         def report(now) -> None:
+            nonlocal in_sync
+            in_sync = max(in_sync, now.synced)
+            if now.synced == 0 and now.seconds >= 5 and int(now.seconds) % 30 == 5:
+                say(f"no book in sync after {now.seconds:.0f} s; still trying")
             state = f"{now.synced}/{now.symbols} in sync, {now.inputs:,} inputs, {now.bytes / 1e6:.1f} MB"
             bar.update(task, completed=now.seconds, state=state)
 
@@ -40,7 +46,14 @@ def record(
             symbols, max_levels=levels, snapshot_interval=interval or None, storage=out, venue=venue, on_progress=report
         )
         run_recorder(recorder, duration)
-    show({"recording": str(out), "counts": recorder.counters.totals()}, as_json=as_json)
+    counts = recorder.counters.totals()
+    show({"recording": str(out), "counts": counts}, as_json=as_json)
+    if not in_sync:
+        raise ValueError(
+            f"no book of {', '.join(symbols)} was ever in sync ({stream_url}, {rest_url}): "
+            f"{counts.get('connect_failed', 0)} connections and {counts.get('fetch_failed', 0)} requests failed; "
+            "check addresses, symbols and the network"
+        )
 
 
 def run_recorder(recorder: Recorder, duration_s: float | None) -> None:

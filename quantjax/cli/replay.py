@@ -35,8 +35,8 @@ def replay(
         from quantjax.cli.truth import compare_with_truth
 
         source = Replay(recording, counters=counters, damaged=damaged)
-        compared, equal = compare_with_truth(source, truth)
-        result["truth"] = {"compared": compared, "equal": equal}
+        compared, equal, missing = compare_with_truth(source, truth)
+        result["truth"] = {"compared": compared, "equal": equal, "missing": missing}
     if out is not None:
         with progress() as bar:
             bar.add_task("rebuilding", total=None, state=str(out))

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from feeds.recording.arrays import TradeArrays
 from quantjax.lob import BookSeries
 
 if TYPE_CHECKING:
@@ -19,25 +18,13 @@ if TYPE_CHECKING:
 __all__ = ["BookData", "TradeTable"]
 
 
-@dataclass(frozen=True, eq=False)
-class TradeTable:
+class TradeTable(TradeArrays):
     """Trades of one symbol in the order they came, as numpy arrays `[trade]`.
 
     `time_ns`, int64 nanoseconds UTC on the clock that was asked for; `exchange_ns`, the venue's time; `price` in quote
     currency, `size` in base currency, float64; `side`, int64: the taker's, +1 bought and -1 sold; `trade_id`, int64
     (LOBSTER: the resting order's number).
     """
-
-    time_ns: np.ndarray
-    exchange_ns: np.ndarray
-    price: np.ndarray
-    size: np.ndarray
-    side: np.ndarray
-    trade_id: np.ndarray
-    symbol: str
-
-    def __len__(self) -> int:
-        return len(self.time_ns)
 
     def to_pandas(self) -> pd.DataFrame:
         """A column for every field but the symbol (in `attrs`), indexed by UTC time."""
@@ -58,7 +45,8 @@ class BookData:
     messages of a LOBSTER file, else None; `counts`: what was read, skipped, cut and kept in spite of a flaw, by the
     names of `io.COUNT_NAMES`; `source`: the path that was asked for; `format`: one of `io.FORMATS`; `metadata`: what
     else there is to know: `files`, `clock` (which clock `time_ns` is of), `tick_size` (by symbol, and where it is
-    from), `source_unit` (of the sizes in the file), `contract_multiplier`, `exchange`, `levels`, `interval_s`.
+    from), `source_unit` (of the sizes in the file), `contract_multiplier`, `exchange`, `levels`, `interval_s`,
+    `recorder_counts` (what the recorder of a raw recording counted, over all its sessions).
     """
 
     series: Mapping[str, BookSeries]

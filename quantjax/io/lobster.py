@@ -17,6 +17,7 @@ from quantjax.io.lobster_files import LobsterPair, find_pair, read_rows
 from quantjax.io.lobster_messages import PRICE_UNITS, LobsterEvent, LobsterMessages
 from quantjax.io.options import ReadOptions, ReadReport
 from quantjax.io.rows import RowSampler, screen
+from quantjax.io.ticks import InferredTick
 from quantjax.lob import Book, BookSeries
 
 __all__ = ["read_lobster"]
@@ -57,7 +58,7 @@ def read_lobster(path: Path, options: ReadOptions, report: ReadReport) -> Iterat
         _refuse_strangers(pair, executions, report)
         last_touch = rows[-1]
         series, tick = _series(messages.time_ns, rows, pair.symbol, levels, options, tick)
-        report.tick_sizes[pair.symbol] = tick / PRICE_UNITS
+        report.tick_sizes[pair.symbol] = InferredTick(tick / PRICE_UNITS)
         if options.keep:
             report.messages.append(messages)
             trades.append(messages.trades())
@@ -116,7 +117,7 @@ def _series(
             tick = 1
         arrays[f"{side}_price"] = np.where(absent, np.nan, price / PRICE_UNITS).astype(options.dtype, copy=False)
         arrays[f"{side}_size"] = np.where(absent, 0, size).astype(options.dtype)
-    return BookSeries(time_ns, Book(**arrays), symbol, tick / PRICE_UNITS), tick
+    return BookSeries(time_ns, Book(**arrays), symbol, InferredTick(tick / PRICE_UNITS)), tick
 
 
 def _check_touch(messages: LobsterMessages, rows: np.ndarray, last_row: np.ndarray | None, report: ReadReport) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from quantjax.io.errors import DataError
 from quantjax.io.formats import FORMATS, READERS, find_format
 from quantjax.io.lobster_messages import LobsterMessages
 from quantjax.io.options import Clock, Interval, ReadOptions, ReadReport, as_symbols
-from quantjax.io.ticks import UNKNOWN_TICK
+from quantjax.io.ticks import UNKNOWN_TICK, InferredTick
 from quantjax.lob import Book, BookSeries
 
 __all__ = ["BookStream", "read_books", "stream_books"]
@@ -35,6 +36,8 @@ class BookStream(Iterator[BookSeries]):
         self.report.metadata["interval_s"] = options.interval_s
         self._blocks = READERS[format](source, options, self.report)
         self._latest_ns: dict[str, int] = {}
+        self._options = options
+        self._tick_sizes: dict[str, float] | None = None
 
     def __iter__(self) -> Iterator[BookSeries]:
         return self
@@ -49,7 +52,12 @@ class BookStream(Iterator[BookSeries]):
         before_ns = self._latest_ns.get(block.symbol, int(time_ns[0]))
         self.report.counts["clock_went_back"] += int(np.count_nonzero(np.diff(time_ns, prepend=before_ns) < 0))
         self._latest_ns[block.symbol] = int(time_ns[-1])
-        return block
+        if self._options.keep or not isinstance(block.tick_size, InferredTick):
+            return block  # who keeps everything takes the step that is known at the end
+        if self._tick_sizes is None:
+            self._tick_sizes = _final_tick_sizes(self.source, self.format, self._options)
+        tick_size = self._tick_sizes.setdefault(block.symbol, block.tick_size)
+        return BookSeries(block.time_ns, block.book, block.symbol, tick_size)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -141,7 +149,8 @@ def stream_books(
 
     Arguments and errors as in `io.read_books`; what is wrong inside the file is raised when it is reached. Blocks come
     as they fill, so those of several symbols are mixed; `lob.analyze` takes the blocks of one, so pass `symbols="..."`.
-    A tick size that nobody states is inferred from the prices so far, and may become smaller from block to block.
+    A tick size that nobody states is inferred from all prices in a pass over the file before the first block is given,
+    so that every block has the one that `io.read_books` finds; such files are read twice.
     Trades are counted and not kept. Memory holds one block a symbol (`binance-json` files are read whole).
 
     >>> import pathlib, tempfile
@@ -171,6 +180,19 @@ def _open(path: str | Path, format: str | None, options: ReadOptions) -> BookStr
     return BookStream(path, format, options)
 
 
+def _final_tick_sizes(source: Path, format: str, options: ReadOptions) -> dict[str, float]:
+    """Price steps by symbol as they stand after the last book, or as far as the file can be read."""
+    report = ReadReport()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the pass that gives the books warns
+        try:
+            for _ in READERS[format](source, options, report):
+                pass
+        except (DataError, OSError):  # raised again where the books reach it
+            pass
+    return report.tick_sizes
+
+
 def _join(
     blocks: list[BookSeries], symbol: str, levels: int, report: ReadReport, dtype: np.typing.DTypeLike
 ) -> BookSeries:
@@ -181,18 +203,6 @@ def _join(
         return BookSeries(np.empty(0, np.int64), Book(nothing, nothing, nothing, nothing), symbol, tick_size)
     if len(blocks) == 1:
         return BookSeries(blocks[0].time_ns, blocks[0].book, symbol, tick_size)
-    # Parts of one symbol may differ in depth where a recording was continued with other settings.
-    deepest = max(block.book.levels for block in blocks)
-    books = [_deepen(block.book, deepest) for block in blocks]
+    books = [block.book for block in blocks]
     book = jax.tree.map(lambda *arrays: np.concatenate(arrays), *books)
     return BookSeries(np.concatenate([block.time_ns for block in blocks]), book, symbol, tick_size)
-
-
-def _deepen(book: Book, levels: int) -> Book:
-    missing = levels - book.levels
-    if not missing:
-        return book
-    width = ((0, 0), (0, missing))
-    prices = [np.pad(price, width, constant_values=np.nan) for price in (book.bid_price, book.ask_price)]
-    sizes = [np.pad(size, width) for size in (book.bid_size, book.ask_size)]
-    return Book(prices[0], sizes[0], prices[1], sizes[1])

@@ -18,12 +18,23 @@ from quantjax.lob import BookSeries
 
 __all__ = ["read_recording"]
 
+_RECORDER_ONLY = (
+    "queue_dropped",
+    "queue_disconnected",
+    "connect_failed",
+    "request_retried",
+    "timer_skipped",
+    "undrained",
+)
+"""What happens before an input is recorded: no replay can count it, only the recorder that wrote the manifest."""
+
 
 def read_recording(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[BookSeries]:
     """Books of a raw recording in blocks of one symbol each, as they fill.
 
     `interval_s=None` gives a book after every change, "as recorded" what the recorder sampled. Damage (not the end that
-    a crash leaves, which is counted) raises DataError, or is skipped and counted with `damaged="skip"`.
+    a crash leaves, which is counted) raises DataError, or is skipped and counted with `damaged="skip"`. What only the
+    recorder could count is taken from the manifest, whose counters are `metadata["recorder_counts"]`.
     """
     observer = Observer(options, report)
 
@@ -48,6 +59,11 @@ def read_recording(path: Path, options: ReadOptions, report: ReadReport) -> Iter
         "clock": options.clock,
         "interval_s": None if replay.interval_ns is None else replay.interval_ns / 1e9,
     }
+    if replay.manifest is not None:
+        recorder_counts = dict(replay.manifest.counters)
+        report.metadata["recorder_counts"] = recorder_counts
+        if path.is_dir():  # they are of all segments together
+            report.counts.update({name: recorder_counts.get(name, 0) for name in _RECORDER_ONLY})
     rows = _rows(replay, counters, report)
     yield from book_blocks(rows, observer, replay.levels, options, report)
     if not replay.sessions:

@@ -8,9 +8,19 @@ import numpy as np
 
 from feeds.decimals import UNIT
 
-__all__ = ["UNKNOWN_TICK", "TickGuess"]
+__all__ = ["UNKNOWN_TICK", "InferredTick", "TickGuess"]
 
-UNKNOWN_TICK = 1 / UNIT
+
+class InferredTick(float):
+    """A price step that nobody states: a number like any other, which `io.write_books` does not write down as stated.
+
+    `float(tick)` states it.
+    """
+
+    __slots__ = ()
+
+
+UNKNOWN_TICK = InferredTick(1 / UNIT)
 """Where no price was seen: the smallest step that decimals of 8 places can take."""
 
 
@@ -34,9 +44,9 @@ class TickGuess:
             self.units = gcd(self.units, int(np.gcd.reduce(np.rint(found * UNIT).astype(np.int64))))
 
     @property
-    def size(self) -> float:
-        """The step as a float, `UNKNOWN_TICK` before any price."""
-        return self.units / UNIT if self.units else UNKNOWN_TICK
+    def size(self) -> InferredTick:
+        """The step, `UNKNOWN_TICK` before any price."""
+        return InferredTick(self.units / UNIT) if self.units else UNKNOWN_TICK
 
     def describe(self) -> str:
         """Where the number is from, for `metadata["tick_size"]`."""

@@ -181,7 +181,7 @@ def _series(arrays: BookArrays, observer: Observer, options: ReadOptions, report
         if contract is not None:
             size = np.where(size > 0, size * contract / price, 0.0)
         sides[f"{side}_price"], sides[f"{side}_size"] = price.astype(dtype, copy=False), size.astype(dtype, copy=False)
-    tick_size = _tick_size(observer, symbol)[0]
+    tick_size = report.tick_sizes[symbol] = _tick_size(observer, symbol)[0]
     time_ns = arrays.exchange_ns if options.clock == "exchange" else arrays.time_ns
     series = BookSeries(time_ns, Book(**sides), symbol, tick_size)
     if options.clock == "exchange" and not time_ns.all():

@@ -13,6 +13,7 @@ import numpy as np
 
 from feeds.recording.files import file_symbol
 from feeds.recording.parquet import PART_SCHEMA_VERSION, SIDES
+from quantjax.io.ticks import InferredTick
 from quantjax.io.times import ns_to_iso
 from quantjax.lob import BookAnalysis, BookSeries
 
@@ -27,8 +28,9 @@ def write_books(path: str | Path, series: BookSeries | Iterable[BookSeries], *, 
     """Write books as Parquet (`.parquet`, one symbol) or as JSON lines (`.jsonl`); the number of books written. Driver.
 
     `series`: a BookSeries, or pieces, as `io.stream_books` gives them, which are not held. Both kinds of file are read
-    back by `io.read_books`, and Parquet by `feeds.recording.parquet.read_part`. The file appears under its name once it
-    is whole. Raises ValueError for other suffixes, for no pieces, and for several symbols in one Parquet file.
+    back by `io.read_books`, and Parquet by `feeds.recording.parquet.read_part`. A tick size that reading inferred is
+    left out, and inferred again (`float(series.tick_size)` makes it a stated one). The file appears under its name once
+    it is whole. Raises ValueError for other suffixes, for no pieces, and for several symbols in one Parquet file.
     """
     path = Path(path)
     pieces = [series] if isinstance(series, BookSeries) else series
@@ -130,7 +132,8 @@ def _table(series: BookSeries, exchange: str) -> pa.Table:
         "exchange": exchange,
         "symbol": series.symbol,
         "levels": str(series.book.levels),
-        "tick_size": repr(float(series.tick_size)),
+        # Inferred, it is left open, as `feeds` leaves it; stated, it would be taken for the exchange's word.
+        "tick_size": "" if isinstance(series.tick_size, InferredTick) else repr(float(series.tick_size)),
     }
     arrays = [pa.array(column) for column in columns.values()]
     fields = [pa.field(name, array.type, nullable=False) for name, array in zip(columns, arrays, strict=True)]

@@ -29,6 +29,7 @@ from quantjax.lob.metrics import (
     naes_skjeltorp_slope,
     origin_slope,
     queue_imbalance,
+    reach_bps,
     round_trip_cost_bps,
     slope,
     spread,
@@ -39,7 +40,7 @@ from quantjax.lob.metrics import (
     vamp,
     vwap,
 )
-from quantjax.lob.validation import BookCheck, check, clean
+from quantjax.lob.validation import BookCheck, Cleaned, check, clean
 
 __all__ = [
     "BandDepth",
@@ -49,6 +50,7 @@ __all__ = [
     "BookMeasures",
     "BookMetrics",
     "BookSeries",
+    "Cleaned",
     "Entropy",
     "Fill",
     "Flags",
@@ -78,6 +80,7 @@ __all__ = [
     "naes_skjeltorp_slope",
     "origin_slope",
     "queue_imbalance",
+    "reach_bps",
     "round_trip_cost_bps",
     "slope",
     "spread",

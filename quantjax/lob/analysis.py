@@ -113,6 +113,8 @@ def analyze_blocks(
             continue
         time_ns = np.asarray(piece.time_ns)
         before, last_change_ns = last.get(piece.symbol, (None, int(time_ns[0])))
+        if before is not None and before.levels != piece.book.levels:
+            before = None  # books of another depth cannot be told from changed ones
         measures, changed = _measure_series(piece, before, metrics, progress)
         staleness_s = since_last(time_ns, changed, last_change_ns)
         last[piece.symbol] = (piece.book[-1:], int(time_ns[-1]) - round(staleness_s[-1] * 1e9))

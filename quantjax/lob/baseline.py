@@ -145,7 +145,7 @@ class _Side:
         return self.price[:, 0] + excess / quantity, np.where(partial, 0.0, notional - taken)
 
     def fillable(self, mid: np.ndarray, bps: float) -> np.ndarray:
-        limit = mid * (1 + self.sign * 1e-4 * bps)
+        limit = mid * (1 + self.sign * (1e-4 * bps + 4 * np.finfo(mid.dtype).eps))
         slack = self.sign * (limit[:, None] * self.cumulative_size - self.cumulative_notional)
         rows = np.arange(len(mid))
         count = np.minimum.accumulate(slack >= 0, axis=1).sum(axis=1)
@@ -160,7 +160,9 @@ class _Side:
     def shape(self, mid: np.ndarray, distance: np.ndarray, tick_size) -> dict[str, np.ndarray]:
         count, present, y = self.count, self.present, self.cumulative_size
         known = ~np.isnan(mid)
-        x = np.where(present, distance * (1e4 / mid)[:, None], 0.0)
+        scale = (1e4 / mid)[:, None]
+        away = np.where(present, distance * scale, 0.0)
+        x = np.where(present, self.sign * (self.price - mid[:, None]) * scale, 0.0)
         total = y[:, -1]
         u = np.where(present, x - (x.sum(axis=1) / np.maximum(count, 1))[:, None], 0.0)
         square = u * u
@@ -177,7 +179,8 @@ class _Side:
             "origin_slope": (x * y).sum(axis=1) / (x * x).sum(axis=1),
             "convexity": np.where(count >= 3, (q * y).sum(axis=1) / (q * q).sum(axis=1), np.nan),
             "naes_skjeltorp_slope": np.where(np.isinf(elasticity), np.nan, elasticity),
-            "centre_of_mass_bps": (self.size * x).sum(axis=1) / total,
+            "centre_of_mass_bps": (self.size * away).sum(axis=1) / total,
+            "reach_bps": away[np.arange(len(count)), np.maximum(count - 1, 0)],
         }
         shape = {name: np.where(known, value, np.nan) for name, value in shape.items()}
         return shape | {

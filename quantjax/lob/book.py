@@ -136,6 +136,11 @@ class BookSeries(eqx.Module):
                     f"expected one time for each book, got time_ns{list(self.time_ns.shape)} "
                     f"for books{list(self.book.batch_shape)}"
                 )
+        elif hasattr(self.time_ns, "to_numpy"):
+            raise TypeError(
+                f"expected time_ns as an int64 array of nanoseconds, got {type(self.time_ns).__name__}; "
+                "index.as_unit('ns').asi8 gives it"
+            )
         if isinstance(self.tick_size, int | float) and not self.tick_size > 0:
             raise ValueError(f"expected tick_size > 0, got {self.tick_size}")
 

@@ -8,9 +8,10 @@ from dataclasses import fields
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from quantjax.lob import metrics
+import quantjax.lob.metrics as functions
 from quantjax.lob.book import Book
 from quantjax.lob.metrics.execution import impact_bps, round_trip_bps, visible_notional
 from quantjax.lob.metrics.imbalance import imbalance
@@ -38,6 +39,11 @@ _PARAMETER_NAMES = {
     "buy_fillable": "{}bps",
     "sell_fillable": "{}bps",
 }
+
+
+def _exact(parameter: float) -> str:
+    """The shortest decimals that give the number back, without an exponent: 10.0 is 10, 1e6 is 1000000."""
+    return np.format_float_positional(parameter, trim="-")
 
 
 def _floats(values) -> tuple[float, ...]:
@@ -68,6 +74,9 @@ class BookMetrics(eqx.Module):
         for name in ("bands_bps", "notionals", "slippages_bps"):
             if not all(value > 0 for value in getattr(self, name)):
                 raise ValueError(f"expected {name} > 0, got {getattr(self, name)}")
+        for name in ("levels", "bands_bps", "notionals", "slippages_bps"):
+            if len(set(getattr(self, name))) < len(getattr(self, name)):
+                raise ValueError(f"expected {name} without repeats, got {getattr(self, name)}")
         for name in ("decay", "distance_bps"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"expected {name} > 0, got {getattr(self, name)}")
@@ -128,6 +137,8 @@ class BookMeasures(eqx.Module):
     ask_gap_mean_ticks: Value
     bid_centre_of_mass_bps: Value
     ask_centre_of_mass_bps: Value
+    bid_reach_bps: Value
+    ask_reach_bps: Value
     bid_levels: Int[jax.Array, "*batch"]
     ask_levels: Int[jax.Array, "*batch"]
     crossed: Bool[jax.Array, "*batch"]
@@ -143,18 +154,18 @@ def columns(measures: BookMeasures) -> Iterator[tuple[str, jax.Array]]:
         if isinstance(value, Mapping):
             pattern = _PARAMETER_NAMES.get(field.name, "{}")
             for parameter, array in value.items():
-                yield f"{field.name}_{pattern.format(f'{parameter:g}')}", array
+                yield f"{field.name}_{pattern.format(_exact(parameter))}", array
         else:
             yield field.name, value
 
 
-def measure(book: Book, tick_size, parameters: BookMetrics = BookMetrics()) -> BookMeasures:  # noqa: B008 (frozen)
-    """Every metric of `quantjax.lob` of the books `[...]`, at the parameters of `parameters`.
+def measure(book: Book, tick_size, metrics: BookMetrics = BookMetrics()) -> BookMeasures:  # noqa: B008 (frozen)
+    """Every metric of `quantjax.lob` of the books `[...]`, at the parameters of `metrics`.
 
     Broadcasting and traceable: under `jax.jit` XLA fuses it. `lob.analyze` drives it over recordings. A book that is
     not valid (see `lob.Flags`) is measured as it stands: check or clean it first.
     """
-    return derive(walk(book, tick_size, parameters), tick_size)
+    return derive(walk(book, tick_size, metrics), tick_size)
 
 
 class Walked(eqx.Module):
@@ -164,63 +175,65 @@ class Walked(eqx.Module):
     spread: Value
     microprice: Value
     queue_imbalance: Value
-    depth: Mapping[int, metrics.Sides]
-    vwap: Mapping[int, metrics.Sides]
+    depth: Mapping[int, functions.Sides]
+    vwap: Mapping[int, functions.Sides]
     decayed_imbalance: Value
     inverse_distance_imbalance: Value
     exponential_distance_imbalance: Value
-    band: Mapping[float, metrics.BandDepth]
+    band: Mapping[float, functions.BandDepth]
     buy_vwap: ByNotional
     sell_vwap: ByNotional
     buy_visible: Value
     sell_visible: Value
     buy_fillable: ByBps
     sell_fillable: ByBps
-    slope: metrics.Sides
-    origin_slope: metrics.Sides
-    convexity: metrics.Sides
-    naes_skjeltorp_slope: metrics.Sides
-    entropy: metrics.Entropy
-    concentration: metrics.Sides
-    top_share: metrics.Sides
-    level_gaps: metrics.LevelGaps
-    centre_of_mass_bps: metrics.Sides
-    flags: metrics.Flags
+    slope: functions.Sides
+    origin_slope: functions.Sides
+    convexity: functions.Sides
+    naes_skjeltorp_slope: functions.Sides
+    entropy: functions.Entropy
+    concentration: functions.Sides
+    top_share: functions.Sides
+    level_gaps: functions.LevelGaps
+    centre_of_mass_bps: functions.Sides
+    reach_bps: functions.Sides
+    flags: functions.Flags
 
 
-def walk(book: Book, tick_size, parameters: BookMetrics) -> Walked:
+def walk(book: Book, tick_size, metrics: BookMetrics) -> Walked:
     """The metrics that read all levels.
 
     XLA's CPU backend computes what two results share twice, once in each of their loops. `lob.analyze` therefore runs
     this part in a loop of its own over tiles of the books, whose results are then in memory when `derive` reads them.
     """
     return Walked(
-        mid=metrics.mid(book),
-        spread=metrics.spread(book),
-        microprice=metrics.microprice(book),
-        queue_imbalance=metrics.queue_imbalance(book),
-        depth={levels: depth(book, levels) for levels in parameters.levels},
-        vwap={levels: metrics.vwap(book, levels) for levels in parameters.levels},
-        decayed_imbalance=metrics.decayed_imbalance(book, parameters.decay),
-        inverse_distance_imbalance=metrics.inverse_distance_imbalance(book),
-        exponential_distance_imbalance=metrics.exponential_distance_imbalance(book, parameters.distance_bps),
-        band={bps: metrics.band_depth(book, bps) for bps in parameters.bands_bps},
-        buy_vwap={notional: metrics.fill_notional(book, notional, +1).vwap for notional in parameters.notionals},
-        sell_vwap={notional: metrics.fill_notional(book, notional, -1).vwap for notional in parameters.notionals},
+        mid=functions.mid(book),
+        spread=functions.spread(book),
+        microprice=functions.microprice(book),
+        queue_imbalance=functions.queue_imbalance(book),
+        depth={levels: depth(book, levels) for levels in metrics.levels},
+        vwap={levels: functions.vwap(book, levels) for levels in metrics.levels},
+        decayed_imbalance=functions.decayed_imbalance(book, metrics.decay),
+        inverse_distance_imbalance=functions.inverse_distance_imbalance(book),
+        exponential_distance_imbalance=functions.exponential_distance_imbalance(book, metrics.distance_bps),
+        band={bps: functions.band_depth(book, bps) for bps in metrics.bands_bps},
+        buy_vwap={notional: functions.fill_notional(book, notional, +1).vwap for notional in metrics.notionals},
+        sell_vwap={notional: functions.fill_notional(book, notional, -1).vwap for notional in metrics.notionals},
         buy_visible=visible_notional(book, +1),
         sell_visible=visible_notional(book, -1),
-        buy_fillable={bps: metrics.fillable_notional(book, bps, +1) for bps in parameters.slippages_bps},
-        sell_fillable={bps: metrics.fillable_notional(book, bps, -1) for bps in parameters.slippages_bps},
-        slope=metrics.slope(book),
-        origin_slope=metrics.origin_slope(book),
-        convexity=metrics.convexity(book),
-        naes_skjeltorp_slope=metrics.naes_skjeltorp_slope(book),
-        entropy=metrics.entropy(book),
-        concentration=metrics.concentration(book),
-        top_share=metrics.top_share(book),
-        level_gaps=metrics.level_gaps(book, tick_size),
-        centre_of_mass_bps=metrics.centre_of_mass_bps(book),
-        flags=metrics.flags(book),
+        buy_fillable={bps: functions.fillable_notional(book, bps, +1) for bps in metrics.slippages_bps},
+        sell_fillable={bps: functions.fillable_notional(book, bps, -1) for bps in metrics.slippages_bps},
+        slope=functions.slope(book),
+        origin_slope=functions.origin_slope(book),
+        convexity=functions.convexity(book),
+        naes_skjeltorp_slope=functions.naes_skjeltorp_slope(book),
+        entropy=functions.entropy(book),
+        concentration=functions.concentration(book),
+        top_share=functions.top_share(book),
+        level_gaps=functions.level_gaps(book, tick_size),
+        centre_of_mass_bps=functions.centre_of_mass_bps(book),
+        reach_bps=functions.reach_bps(book),
+        flags=functions.flags(book),
     )
 
 
@@ -277,6 +290,8 @@ def derive(walked: Walked, tick_size) -> BookMeasures:
         ask_gap_mean_ticks=walked.level_gaps.ask_mean,
         bid_centre_of_mass_bps=walked.centre_of_mass_bps.bid,
         ask_centre_of_mass_bps=walked.centre_of_mass_bps.ask,
+        bid_reach_bps=walked.reach_bps.bid,
+        ask_reach_bps=walked.reach_bps.ask,
         bid_levels=walked.flags.bid_levels,
         ask_levels=walked.flags.ask_levels,
         crossed=walked.flags.crossed,

@@ -10,7 +10,7 @@ import numpy as np
 
 from quantjax.lob.book import Book, BookSeries
 
-__all__ = ["BookCheck", "check", "clean"]
+__all__ = ["BookCheck", "Cleaned", "check", "clean"]
 
 Policy = Literal["drop", "keep", "raise"]
 
@@ -79,20 +79,33 @@ def check(book: Book | BookSeries) -> BookCheck:
     return BookCheck(**faults)
 
 
+class Cleaned(eqx.Module):
+    """What `clean` left of the books (`books`, a BookSeries or a Book as it was given), and what it did, by name."""
+
+    books: BookSeries | Book
+    counts: dict[str, int]
+
+
 def clean(
-    series: BookSeries,
+    books: BookSeries | Book,
     *,
     crossed: Policy = "drop",
     locked: Policy = "keep",
     empty: Policy = "keep",
     invalid: Policy = "drop",
     time_order: Literal["sort", "keep", "raise"] = "sort",
-) -> tuple[BookSeries, dict[str, int]]:
-    """A series without the books one does not want, and the number dropped for each reason (a book counts once).
+) -> Cleaned:
+    """The books one wants, and the number dropped for each reason (a book counts once). Driver.
 
-    `crossed`, `locked`, `empty` (a side without levels), `invalid` (unsorted, not finite or negative): "drop", "keep"
-    or "raise". `time_order`: what to do where the time goes back: "sort" (stable), "keep" or "raise". Raises ValueError
-    that says which rows, for "raise" and for an unknown policy. Driver.
+    `books`: a BookSeries, or a Book with one leading axis. `crossed`, `locked`, `empty` (a side without levels),
+    `invalid` (unsorted, not finite or negative): "drop", "keep" or "raise". `time_order`: what to do where the time of
+    a series goes back: "sort" (stable), "keep" or "raise". Raises ValueError that says which rows, for "raise" and for
+    an unknown policy.
+
+    >>> good, crossed = ([(100.0, 1.0)], [(100.1, 1.0)]), ([(100.2, 1.0)], [(100.1, 1.0)])
+    >>> books = jax.tree.map(lambda *a: np.stack(a), Book.from_levels(*good), Book.from_levels(*crossed))
+    >>> clean(books).counts
+    {'invalid_dropped': 0, 'crossed_dropped': 1}
     """
     policies = {"invalid": invalid, "crossed": crossed, "locked": locked, "empty": empty}
     for name, policy in policies.items():
@@ -100,25 +113,34 @@ def clean(
             raise ValueError(f"expected {name} as 'drop', 'keep' or 'raise', got {policy!r}")
     if time_order not in ("sort", "keep", "raise"):
         raise ValueError(f"expected time_order as 'sort', 'keep' or 'raise', got {time_order!r}")
-    found = check(series)
+    found = check(books)
+    if found.crossed.ndim != 1:
+        raise ValueError(f"expected books with one leading axis, got {list(found.crossed.shape)}; reshape them first")
     rows = {
         "invalid": found.unsorted | found.not_finite | found.negative,
         "crossed": found.crossed,
         "locked": found.locked,
         "empty": found.empty,
     }
-    kept = np.ones(len(series), bool)
+    kept = np.ones(len(found.crossed), bool)
     counts = {}
     for name, policy in policies.items():
         if policy == "raise" and rows[name].any():
             raise ValueError(
-                f"expected no {name} books, got {int(rows[name].sum())} of {len(series)}, the first in row "
+                f"expected no {name} books, got {int(rows[name].sum())} of {len(kept)}, the first in row "
                 f"{int(np.argmax(rows[name]))}; {name}='drop' leaves them out, lob.check says what is wrong with each"
             )
         if policy == "drop":
             counts[f"{name}_dropped"] = int(np.count_nonzero(kept & rows[name]))
             kept &= ~rows[name]
-    series = series[kept]
+    books = books[kept]
+    if isinstance(books, BookSeries):
+        books, counts["clock_went_back"] = _in_time_order(books, time_order)
+    return Cleaned(books, counts)
+
+
+def _in_time_order(series: BookSeries, time_order: str) -> tuple[BookSeries, int]:
+    """The series, sorted if asked for, and the number of steps back in time."""
     back = np.diff(np.asarray(series.time_ns)) < 0
     if back.any() and time_order == "raise":
         raise ValueError(
@@ -127,5 +149,4 @@ def clean(
         )
     if back.any() and time_order == "sort":
         series = series[np.argsort(np.asarray(series.time_ns), kind="stable")]
-    counts["clock_went_back"] = int(back.sum())
-    return series, counts
+    return series, int(back.sum())

@@ -1,5 +1,5 @@
 """The ground floor, which knows no finance."""
 
-from quantjax.numerics.logarithm import log_normal_number
+from quantjax.numerics.logarithm import vector_log
 
-__all__ = ["log_normal_number"]
+__all__ = ["vector_log"]

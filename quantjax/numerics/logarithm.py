@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-__all__ = ["log_normal_number"]
+__all__ = ["vector_log"]
 
 _SQRT_HALF_BITS = 0x3FE6A09E667F3BCD  # of sqrt(1/2): the mantissa is brought into [sqrt(1/2), sqrt(2))
 _ONE_BITS = 0x3FF0000000000000
@@ -22,7 +22,7 @@ _ODD = (6.666666666666735130e-01, 2.857142874366239149e-01, 1.818357216161805012
 
 
 @jax.custom_jvp
-def log_normal_number(x: jax.Array) -> jax.Array:
+def vector_log(x: jax.Array) -> jax.Array:
     """Natural logarithm of positive normal numbers, elementwise, to within one unit in the last place.
 
     float64 on a CPU is computed here, everything else by `jnp.log`. NaN stays NaN; 0, negative, subnormal and infinite
@@ -34,10 +34,10 @@ def log_normal_number(x: jax.Array) -> jax.Array:
     return jax.lax.platform_dependent(x, cpu=_log, default=jnp.log)
 
 
-@log_normal_number.defjvp
+@vector_log.defjvp
 def _log_jvp(primals, tangents):
     (x,), (tangent,) = primals, tangents
-    return log_normal_number(x), tangent / x
+    return vector_log(x), tangent / x
 
 
 def _log(x: jax.Array) -> jax.Array:

@@ -59,6 +59,7 @@ _COLUMNS = {
     "gap_max_ticks": Meaning("Shape", "ticks", "Largest step between neighbouring prices, {side}"),
     "gap_mean_ticks": Meaning("Shape", "ticks", "Mean step between neighbouring prices, {side}"),
     "centre_of_mass_bps": Meaning("Shape", "bps", "Mean distance of the size from the mid, {side}"),
+    "reach_bps": Meaning("Shape", "bps", "Distance of the deepest recorded level from the mid, {side}"),
     "levels": Meaning("State", "count", "Levels present, {side}"),
     "crossed": Meaning("State", "0 or 1", "Best ask below best bid; the mean is the share of books"),
     "locked": Meaning("State", "0 or 1", "Best ask equal to best bid; the mean is the share of books"),

@@ -69,7 +69,7 @@ def test_analyze_writes_every_metric(tmp_path: Path):
     assert result["symbols"]["ETHUSDT"]["books"] == len(frame) == 48
     assert {"mid", "bid_depth_8bps", "round_trip_cost_bps_500"} <= set(frame)
     mean = result["symbols"]["ETHUSDT"]["means"]["microprice"]
-    assert mean == pytest.approx(frame["microprice"].mean(), rel=1e-5)
+    assert mean == pytest.approx(frame["microprice"].mean(), rel=1e-12)
 
 
 def test_analyze_reports(tmp_path: Path):
@@ -78,7 +78,30 @@ def test_analyze_reports(tmp_path: Path):
     result = as_json("analyze", str(packed), "--report", "--out", str(tmp_path / "out"))
     page = (tmp_path / "out/report.html").read_text()
     assert "ETHUSDT" in page
-    assert result["books per second"] > 0
+    assert result["symbols"]["ETHUSDT"]["means"]["mid"] > 0
+    streamed = as_json("analyze", str(packed))
+    assert streamed["symbols"] == result["symbols"]
+
+
+def test_books_with_faults_are_reported_not_fatal(tmp_path: Path):
+    lines = BOOKS.read_text().splitlines()[:5]
+    crossed = json.loads(lines[1])
+    crossed["bids"][0][0] = crossed["asks"][0][0] + 1
+    unsorted = json.loads(lines[2])
+    unsorted["asks"].reverse()
+    dirty = tmp_path / "dirty.jsonl"
+    dirty.write_text("\n".join([lines[0], json.dumps(crossed), json.dumps(unsorted), *lines[3:]]) + "\n")
+    result = as_json("analyze", str(dirty), "--report", "--out", str(tmp_path / "out"))
+    assert result["symbols"]["ETHUSDT"]["crossed"] == 1
+    assert result["symbols"]["ETHUSDT"]["invalid"] == 1
+    assert (tmp_path / "out/report.html").is_file()
+
+
+def test_a_recording_without_a_book_is_an_error(tmp_path: Path):
+    addresses = ["--rest-url", "http://127.0.0.1:9", "--stream-url", "ws://127.0.0.1:9"]
+    result = in_process("record", "BTCUSDT", "--out", str(tmp_path / "r"), "--duration", "1", *addresses)
+    assert result.returncode == 1
+    assert "no book of BTCUSDT was ever in sync" in result.stderr
 
 
 def test_an_error_is_one_line_and_debug_shows_where(tmp_path: Path):

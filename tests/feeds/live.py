@@ -13,7 +13,7 @@ from feeds.recording.storage import Storage
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
 # The simulated market does not wait for a real second to pass.
 PATIENCE = {"refetch_after_s": 0.02, "refetch_at_most_s": 0.1, "first_event_s": 0.5}
-CLIENT = {"requests_per_min": 1e5, "connects_per_5_min": 1e5, "close_timeout_s": 0.1}
+CLIENT = {"weight_per_min": 1e7, "connects_per_5_min": 1e5, "close_timeout_s": 0.1}
 
 
 def recorder(server: Any, storage: Storage) -> Recorder:

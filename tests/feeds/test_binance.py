@@ -175,7 +175,7 @@ def test_many_symbols_take_several_connections() -> None:
 def test_the_first_update_fetches_the_snapshot_and_they_join() -> None:
     driver = Driver(depth_limit=500).start(synced=False)
     out = driver.frame(depth(99, 101, bids=[["10", "2"]]))
-    assert out.actions == [Fetch("depth:AAA", "https://api.binance.com/api/v3/depth?symbol=AAA&limit=500")]
+    assert out.actions == [Fetch("depth:AAA", "https://api.binance.com/api/v3/depth?symbol=AAA&limit=500", 25.0)]
     assert driver.frame(depth(102, 103)).actions == []  # one request at a time
     out = driver.answer("AAA", body(100))
     assert [type(event) for event in out.events] == [Snapshot, DepthUpdate, DepthUpdate, StateChange]
@@ -250,6 +250,14 @@ def test_a_request_that_is_never_answered_is_made_again() -> None:
     out = driver.timer(2)
     assert "fetch_lost" in faults(out)
     assert "depth:AAA" in fetches(out)
+
+
+@pytest.mark.parametrize(("depth_limit", "weight"), [(100, 5.0), (101, 25.0), (500, 25.0), (1000, 50.0), (5000, 250.0)])
+def test_a_snapshot_weighs_what_the_venue_says(depth_limit: int, weight: float) -> None:
+    driver = Driver(depth_limit=depth_limit).start(synced=False)
+    (fetch,) = driver.frame(depth(99, 101)).actions
+    assert isinstance(fetch, Fetch)
+    assert fetch.weight == weight
 
 
 def test_an_unknown_symbol_is_left_alone() -> None:

@@ -101,3 +101,19 @@ def test_equals_the_reference(steps: list[tuple[tuple[Level, ...], tuple[Level, 
     assert book.num_levels == (len(everything[0]), len(everything[1]))
     again = loaded(*(tuple((str(p / UNIT), f"{s / UNIT:.8f}") for p, s in side) for side in everything))
     assert again.digest() == book.digest()  # however it came to be
+
+
+def test_the_horizon_of_a_snapshot_that_was_cut_off() -> None:
+    book = OrderBook()
+    bids, asks = (("10", "1"), ("9", "1"), ("8", "1")), (("11", "1"), ("12", "1"))
+    book.load(Snapshot("X", 1, bids, asks), 3)
+    assert [book.beyond_snapshot(levels) for levels in (0, 2, 3, 4)] == [False, False, False, True]
+    book.apply(DepthUpdate("X", 2, 2, (("9", "0"), ("7", "1")), ()))  # between 8 and 7 others may rest
+    assert [book.beyond_snapshot(levels) for levels in (2, 3)] == [False, True]
+    book.apply(DepthUpdate("X", 3, 3, (("9.5", "1"),), ()))
+    assert not book.beyond_snapshot(3)
+    book.load(Snapshot("X", 4, bids, asks), 2)  # the asks, too
+    assert [book.beyond_snapshot(levels) for levels in (2, 3)] == [False, True]
+    for depth_limit in (4, None):  # all there was
+        book.load(Snapshot("X", 5, bids, asks), depth_limit)
+        assert not book.beyond_snapshot(100)

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -123,10 +123,8 @@ def fault(counter: str) -> Callable[[Input, Output], bool]:
 
 
 async def test_it_connects_subscribes_and_synchronises(exchange: Exchange) -> None:
-    tapped: list[Input] = []
-    async with exchange.client(tap=tapped.append) as client:
+    async with exchange.client() as client:
         inputs = await until(client, synced(client))
-    assert tapped == inputs
     others = [item.kind for item in inputs if item.kind is not InputKind.TIMER]
     assert others[:2] == [InputKind.SESSION, InputKind.CONNECTED]
     assert {InputKind.FRAME, InputKind.RESPONSE} <= {item.kind for item in inputs}
@@ -139,12 +137,11 @@ async def test_it_connects_subscribes_and_synchronises(exchange: Exchange) -> No
     assert all(not any(letter.isspace() for letter in item.label) for item in inputs)
 
 
-async def test_what_was_tapped_replays_to_the_same_book(exchange: Exchange) -> None:
-    tapped: list[Input] = []
+async def test_what_was_handed_out_replays_to_the_same_book(exchange: Exchange) -> None:
     venue, again = exchange.venue(), exchange.venue()
-    async with exchange.client(venue, tap=tapped.append) as client:
-        await until(client, lambda item, output: exchange.last_id > 120)
-    for item in tapped:
+    async with exchange.client(venue) as client:
+        inputs = await until(client, lambda item, output: exchange.last_id > 120)
+    for item in inputs:
         again.process(item)
     live, replayed = venue.books["AAA"].book, again.books["AAA"].book
     assert live is not None
@@ -299,6 +296,19 @@ async def test_or_only_a_fault(exchange: Exchange) -> None:
     assert client.venue.books["AAA"].state is SyncState.DISCONNECTED
 
 
+async def test_a_symbol_that_was_listed_and_is_no_longer_ends_nothing(exchange: Exchange) -> None:
+    async def script(connection: ServerConnection, number: int) -> None:
+        await exchange.stream(connection, number, updates=20 if number == 1 else 10**9)
+
+    exchange.script = script
+    async with exchange.client() as client:
+        await until(client, synced(client))
+        exchange.answers = [(400, '{"code":-1121,"msg":"Invalid symbol."}', {})] * 10
+        await until(client, fault("unknown_symbol"))
+        await until(client, fault("other_symbol"))
+    assert client.venue.counters["unknown_symbol"] == 1
+
+
 @pytest.mark.parametrize("failure", [(500, "oops", {}), (429, "too many", {"Retry-After": "0"}), (200, "{", {})])
 async def test_a_failed_request_is_repeated(exchange: Exchange, failure: tuple[int, str, dict[str, str]]) -> None:
     exchange.answers = [failure]
@@ -315,6 +325,20 @@ async def test_requests_wait_as_long_as_they_are_told(exchange: Exchange) -> Non
     status, body = await fetcher.get(f"http://{exchange.address}/api/v3/depth")
     assert (status, b"lastUpdateId" in body) == (200, True)
     assert asyncio.get_running_loop().time() - began >= 0.99
+    await fetcher.close()
+
+
+async def test_requests_of_a_minute_stay_within_the_allowance(exchange: Exchange) -> None:
+    """What goes out at once and what follows at the limiter's rate: no 60 seconds hold more than the allowance."""
+    fetcher = Fetcher(Counters(), weight_per_minute=6000.0)
+    limiter, sent = fetcher._limiter, 0
+    assert limiter.max_rate + 60 * limiter.max_rate / limiter.time_period == pytest.approx(6000.0)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(0.5):
+            while True:
+                await fetcher.get(f"http://{exchange.address}/api/v3/depth", 250.0)
+                sent += 1
+    assert sent == 4
     await fetcher.close()
 
 
@@ -366,6 +390,23 @@ async def flooded(exchange: Exchange, overflow: Overflow) -> FeedClient:
     return client
 
 
+async def test_inputs_come_in_the_order_of_their_times_however_slow_the_reader(exchange: Exchange) -> None:
+    async def script(connection: ServerConnection, number: int) -> None:
+        while True:
+            await exchange.send_update(connection)
+
+    exchange.script = script
+    times: list[int] = []
+    async with exchange.client(queue_size=2, timer_interval_s=0.001) as client:
+        async for item, _ in client:
+            times.append(item.received_ns)
+            await asyncio.sleep(0.002)
+            if len(times) == 200:
+                break
+    assert times == sorted(times)
+    assert len(set(times)) > 100
+
+
 async def test_overflow_block_loses_nothing(exchange: Exchange) -> None:
     client = await flooded(exchange, Overflow.BLOCK)
     assert (client.counters["queue_dropped"], client.venue.counters["gap"]) == (0, 0)
@@ -396,6 +437,17 @@ async def test_stop_hands_out_what_came_and_ends(exchange: Exchange) -> None:
         rest = [item async for item, _ in client]
     assert len(rest) == waiting
     assert not client._tasks
+    assert client.counters["undrained"] == 0
+
+
+async def test_what_is_left_in_the_queue_is_counted(exchange: Exchange) -> None:
+    async with exchange.client() as client:
+        await until(client, synced(client))
+        await asyncio.sleep(0.05)
+        client.stop()
+        waiting = len(client.queue)
+        await anext(client)
+    assert client.counters["undrained"] == waiting - 1 > 0
 
 
 async def test_leaving_early_leaves_nothing_behind(exchange: Exchange) -> None:
@@ -424,7 +476,7 @@ async def test_cancelling_the_reader_cleans_up(exchange: Exchange) -> None:
 async def test_a_mistake_in_the_client_is_raised_not_swallowed(
     exchange: Exchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def broken(self: Fetcher, url: str) -> tuple[int, bytes]:
+    async def broken(self: Fetcher, url: str, weight: float) -> tuple[int, bytes]:
         raise ZeroDivisionError("mistake")
 
     monkeypatch.setattr(Fetcher, "get", broken)

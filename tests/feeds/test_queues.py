@@ -13,7 +13,7 @@ async def drain(queue: BoundedQueue[int]) -> list[int]:
 
 async def fill(overflow: Overflow, items: range = range(5)) -> tuple[BoundedQueue[int], list[bool]]:
     queue: BoundedQueue[int] = BoundedQueue(3, overflow)
-    return queue, [await queue.put(item) for item in items]
+    return queue, [queue.put(item) for item in items]
 
 
 async def test_drop_oldest() -> None:
@@ -32,7 +32,8 @@ async def test_block_waits_and_loses_nothing() -> None:
 
     async def produce() -> None:
         for item in range(50):
-            assert await queue.put(item)
+            await queue.room()
+            assert queue.put(item)
             assert len(queue) <= 3
 
     task = asyncio.create_task(produce())
@@ -45,7 +46,7 @@ async def test_what_must_not_be_lost_is_not() -> None:
     queue: BoundedQueue[int] = BoundedQueue(2, Overflow.DROP_OLDEST)
     queue.put_always(100)
     for item in range(4):
-        await queue.put(item)
+        queue.put(item)
         queue.put_always(200 + item)
     assert await drain(queue) == [100, 200, 201, 2, 202, 3, 203]
 
@@ -54,17 +55,18 @@ async def test_drops_are_told() -> None:
     told: list[int] = []
     queue: BoundedQueue[int] = BoundedQueue(1, Overflow.DROP_OLDEST, on_drop=lambda: told.append(1))
     for item in range(4):
-        await queue.put(item)
+        queue.put(item)
     assert len(told) == queue.dropped == 3
 
 
 async def test_close_hands_out_the_rest_and_frees_who_waits() -> None:
     queue: BoundedQueue[int] = BoundedQueue(1)
-    await queue.put(1)
-    waiting = asyncio.create_task(queue.put(2))
+    queue.put(1)
+    waiting = asyncio.create_task(queue.room())
     await asyncio.sleep(0)
     queue.close()
-    assert await waiting is False
+    await waiting
+    assert not queue.put(2)
     assert await queue.get() == 1
     queue.put_always(3)
     with pytest.raises(QueueClosed):

@@ -48,6 +48,7 @@ async def test_a_run_records_all_and_closes(tmp_path: Path) -> None:
     assert ours.counters["inputs"] == len(client.session.fed)
     assert ours.counters["before_snapshot"] > 0
     assert ours.counters["queue_dropped"] == 2
+    assert manifest.counters == dict(ours.counters)
     rebuild(tmp_path, tmp_path / "made")
     assert files_of(tmp_path) == files_of(tmp_path / "made")
     with pytest.raises(RecordingError, match="make another"):
@@ -97,6 +98,18 @@ async def test_what_the_client_raises_is_raised_once_everything_is_closed(tmp_pa
     assert manifest is not None
     assert manifest.closed
     assert len(list(read_inputs(tmp_path))) == ours.counters["inputs"]
+
+
+async def test_the_manifest_holds_what_the_client_counts_as_it_ends(tmp_path: Path) -> None:
+    class Slow(ScriptedClient):
+        async def __aexit__(self, *_: object) -> None:
+            self.counters.count("undrained", by=3)
+
+    await recorder(tmp_path, connect=Slow).run()
+    await recorder(tmp_path, connect=Slow).run()
+    manifest = read_manifest(tmp_path)
+    assert manifest is not None
+    assert (manifest.counters["undrained"], manifest.counters["queue_dropped"]) == (6, 4)
 
 
 async def test_a_run_that_is_cancelled_closes_too(tmp_path: Path) -> None:

@@ -19,9 +19,13 @@ SECOND = 10**9
 @dataclass
 class FakeBook:
     last_id: int = 1
+    beyond_from: int = 10**9
 
     def top(self, levels: int) -> tuple[tuple[tuple[int, int], ...], tuple[tuple[int, int], ...]]:
         return ((100, self.last_id),)[:levels], ((101, 5),)[:levels]
+
+    def beyond_snapshot(self, levels: int) -> bool:
+        return self.last_id >= self.beyond_from
 
 
 @dataclass
@@ -49,6 +53,15 @@ def test_a_book_is_taken_at_each_multiple_of_the_interval() -> None:
     times, counters = sampled([0.5, 0.9, 1.2, 1.9, 2.0, 2.5, 3.1])
     assert times == [1.0, 2.0, 3.0]
     assert not counters
+
+
+def test_rows_that_reach_beyond_the_snapshot_are_counted() -> None:
+    books: Any = {"A": FakeSync(FakeBook(1, beyond_from=2)), "B": FakeSync()}
+    sampler = BookSampler(["A", "B"], 5, SECOND)
+    for number in range(4):
+        assert len(sampler.before(Input(number * SECOND, InputKind.FRAME), books)) == (2 if number else 0)
+        books["A"].book.last_id += number > 0
+    assert sampler.counters == {"beyond_snapshot": 2, "beyond_snapshot:A": 2}
 
 
 def test_a_row_shows_the_book_before_the_input_that_passes_the_boundary() -> None:

@@ -110,9 +110,9 @@ def test_crossed_empty_and_unsorted_books_are_kept_for_clean(tmp_path: Path) -> 
         "unsorted_kept": 1,
         "zero_size_levels": 1,
     }
-    cleaned, dropped = lob.clean(data.only())
-    assert len(cleaned) == 3
-    assert dropped["crossed_dropped"] == dropped["invalid_dropped"] == 1
+    cleaned = lob.clean(data.only())
+    assert len(cleaned.books) == 3
+    assert cleaned.counts["crossed_dropped"] == cleaned.counts["invalid_dropped"] == 1
     assert data.only().book.bid_price[4, 0] == 99
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from feeds.recording.arrays import TradeArrays
+from feeds.recording.manifest import read_manifest, write_manifest
 from feeds.recording.replay import replay_arrays, replay_trades
 from feeds.recording.storage import Storage
 from quantjax import io, lob
@@ -120,3 +122,20 @@ def test_damage(tmp_path: Path) -> None:
 def test_symbols_that_are_not_there(recording: Path) -> None:
     with pytest.raises(io.DataError, match=r"BTCUSDT, ETHUSDT, got XRPUSDT"):
         io.read_books(recording, symbols="XRPUSDT")
+
+
+def test_what_only_the_recorder_could_count(recording: Path) -> None:
+    manifest = read_manifest(recording)
+    assert manifest is not None
+    before = io.read_books(recording).counts
+    manifest.counters = dict(manifest.counters) | {"queue_dropped": 7, "undrained": 2, "gap": 5}
+    write_manifest(recording, manifest)
+    data = io.read_books(recording)
+    assert data.metadata["recorder_counts"] == manifest.counters
+    assert data.counts == before | {"queue_dropped": 7, "undrained": 2}  # the replay counts its gaps itself
+    segment = io.read_books(recording / "raw-00000.gz")
+    assert segment.metadata["recorder_counts"] == manifest.counters
+    assert "queue_dropped" not in segment.counts
+    for trades in data.trades.values():
+        assert isinstance(trades, TradeArrays)
+        assert list(trades.to_pandas()) == ["exchange_ns", "price", "size", "side", "trade_id"]

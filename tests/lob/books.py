@@ -1,4 +1,4 @@
-"""Random books for the tests: whole, thin, one-sided, empty, locked."""
+"""Random books for the tests: whole, thin, one-sided, empty, locked, crossed."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ TICK = 0.01
 
 
 def random_books(count: int, levels: int, seed: int, dtype=np.float64) -> lob.Book:
-    """`[count, levels]`: a third of them thin, some one-sided, empty, or locked; every price on the tick grid."""
+    """`[count, levels]` on the tick grid: a third of them thin, some one-sided, empty, locked or crossed."""
     rng = np.random.default_rng(seed)
     best_bid = rng.integers(9_000, 11_000, count)
-    best_ask = best_bid + rng.geometric(0.6, count) - (rng.random(count) < 0.05)
-    best_ask = np.maximum(best_ask, best_bid)
+    best_ask = best_bid + rng.geometric(0.6, count) - rng.integers(1, 4, count) * (rng.random(count) < 0.1)
     gaps = rng.geometric(0.5, (2, count, levels))
     gaps[:, :, 0] = 0
     ticks = np.stack([best_bid[:, None] - gaps[0].cumsum(-1), best_ask[:, None] + gaps[1].cumsum(-1)])

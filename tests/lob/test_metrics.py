@@ -144,7 +144,23 @@ def test_gradients_equal_finite_differences():
 
 def test_gradients_stay_finite_where_levels_are_absent():
     book = jax.tree.map(jnp.asarray, BOOK)
-    for function in (lambda b: lob.entropy(b).joint, lambda b: lob.slope(b).bid, lob.inverse_distance_imbalance):
+    for function in (
+        lob.inverse_distance_imbalance,
+        lambda b: lob.exponential_distance_imbalance(b, 5.0),
+        lambda b: lob.vamp(b, 7),
+        lambda b: lob.band_depth(b, 10.0).imbalance,
+        lambda b: lob.fill_notional(b, 2000.0, +1).vwap,
+        lambda b: lob.fillable_notional(b, 5.0, -1),
+        lambda b: lob.entropy(b).joint,
+        lambda b: lob.slope(b).bid,
+        lambda b: lob.origin_slope(b).bid,
+        lambda b: lob.convexity(b).ask,
+        lambda b: lob.naes_skjeltorp_slope(b).bid,
+        lambda b: lob.naes_skjeltorp_slope(b).ask,
+        lambda b: lob.centre_of_mass_bps(b).bid,
+        lambda b: lob.concentration(b).ask,
+        lambda b: lob.reach_bps(b).ask,
+    ):
         gradient = jax.grad(function)(book)
         for leaf in (gradient.bid_size[:5], gradient.ask_size[:5], gradient.bid_price[:5]):
             assert jnp.isfinite(leaf).all()
@@ -230,3 +246,21 @@ def test_bad_parameters():
         lob.BookMetrics(bands_bps=(5, -1))
     with pytest.raises(ValueError, match=r"integer >= 1, got 2\.5"):
         lob.BookMetrics(levels=(2.5,))  # type: ignore[arg-type]
+
+
+def test_negative_amounts_give_nan():
+    fill = lob.fill_notional(BOOK, -500.0, +1)
+    assert np.isnan([fill.vwap, fill.quantity, fill.unfilled]).all()
+
+
+def test_column_names_are_exact_and_repeats_are_refused():
+    measured = lob.measure(BOOK, 0.01, lob.BookMetrics(notionals=(1_234_567, 1_234_568, 1e6, 0.5)))
+    names = dict(columns(measured))
+    assert {"buy_vwap_1234567", "buy_vwap_1234568", "buy_vwap_1000000", "buy_vwap_0.5"} <= set(names)
+    with pytest.raises(ValueError, match="bands_bps without repeats"):
+        lob.BookMetrics(bands_bps=(10, 10.0))
+
+
+def test_reach():
+    np.testing.assert_allclose(lob.reach_bps(BOOK).bid, 1e4 * 0.11 / 100.01)
+    assert np.isnan(lob.reach_bps(lob.Book.from_levels([(1.0, 1.0)], [])).bid)

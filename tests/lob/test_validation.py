@@ -52,11 +52,14 @@ def test_flags_and_check_agree_on_validity(fault):
 
 def test_clean_drops_keeps_or_raises():
     dirty = series(GOOD, *BAD.values(), GOOD)
-    kept, counts = lob.clean(dirty)
+    cleaned = lob.clean(dirty)
+    kept, counts = cleaned.books, cleaned.counts
     assert counts == {"invalid_dropped": 3, "crossed_dropped": 1, "clock_went_back": 0}
     assert len(kept) == 4
-    everything, _ = lob.clean(dirty, crossed="keep", invalid="keep")
-    assert len(everything) == len(dirty)
+    assert len(lob.clean(dirty, crossed="keep", invalid="keep").books) == len(dirty)
+    assert lob.clean(dirty.book).books.batch_shape == (4,)
+    with pytest.raises(ValueError, match="one leading axis"):
+        lob.clean(dirty.book[0])
     with pytest.raises(ValueError, match="expected no crossed books, got 1 of 8, the first in row 2"):
         lob.clean(dirty, crossed="raise")
     with pytest.raises(ValueError, match="got 'forget'"):
@@ -65,8 +68,8 @@ def test_clean_drops_keeps_or_raises():
 
 def test_clean_puts_times_in_order():
     back = lob.BookSeries(np.array([5, 3, 4]), series(GOOD, GOOD, GOOD).book, "XYZ", 1.0)
-    ordered, counts = lob.clean(back)
-    assert ordered.time_ns.tolist() == [3, 4, 5]
-    assert counts["clock_went_back"] == 1
+    ordered = lob.clean(back)
+    assert ordered.books.time_ns.tolist() == [3, 4, 5]
+    assert ordered.counts["clock_went_back"] == 1
     with pytest.raises(ValueError, match="1 steps back, the first after row 0"):
         lob.clean(back, time_order="raise")

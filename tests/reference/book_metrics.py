@@ -82,7 +82,9 @@ def all_metrics(bids, asks, tick_size, parameters) -> dict[str, float]:
     sizes = {"bid": [q for _, q in bids], "ask": [q for _, q in asks]}
     out["joint_entropy"] = entropy(sizes["bid"] + sizes["ask"])
     for name, side in (("bid", bids), ("ask", asks)):
-        out |= {f"{name}_{key}": value for key, value in shape(side, mid, tick_size).items()}
+        out |= {
+            f"{name}_{key}": value for key, value in shape(side, mid, tick_size, -1 if name == "bid" else 1).items()
+        }
         out[f"{name}_entropy"] = entropy(sizes[name])
         total = sum(sizes[name])
         out[f"{name}_concentration"] = sum((q / total) ** 2 for q in sizes[name]) if side else nan
@@ -114,6 +116,7 @@ def fillable(side, mid: float, bps: float, sign: int) -> float:
     """By bisection on `fill_notional`, the definition of the inverse."""
     visible = sum(p * q for p, q in side)
     impact = lambda notional: sign * (fill_notional(side, notional)[0] - mid) / mid * 1e4  # noqa: E731
+    bps += 1e-9  # a price at the limit is within it
     if sign * (side[0][0] - mid) / mid * 1e4 > bps:
         return 0.0
     if impact(visible) <= bps:
@@ -130,18 +133,20 @@ def entropy(sizes: list[float]) -> float:
     return -sum(q / total * math.log(q / total) for q in sizes) if sizes else nan
 
 
-def shape(side, mid: float, tick_size: float) -> dict[str, float]:
+def shape(side, mid: float, tick_size: float, sign: int) -> dict[str, float]:
     names = ("slope", "origin_slope", "convexity", "naes_skjeltorp_slope", "gap_max_ticks", "gap_mean_ticks")
-    out = dict.fromkeys((*names, "centre_of_mass_bps"), nan)
+    out = dict.fromkeys((*names, "centre_of_mass_bps", "reach_bps"), nan)
     prices, sizes = np.array([p for p, _ in side]), np.array([q for _, q in side])
     gaps = np.abs(np.diff(prices)) / tick_size
     if len(side) > 1:
         out |= {"gap_max_ticks": gaps.max(), "gap_mean_ticks": gaps.mean()}
     if math.isnan(mid):
         return out
-    x, y = np.abs(prices - mid) / mid * 1e4, np.cumsum(sizes)
+    x, y = sign * (prices - mid) / mid * 1e4, np.cumsum(sizes)
+    away = np.abs(x)
     out["origin_slope"] = (x @ y) / (x @ x) if x @ x else nan
-    out["centre_of_mass_bps"] = (sizes @ x) / sizes.sum()
+    out["centre_of_mass_bps"] = (sizes @ away) / sizes.sum()
+    out["reach_bps"] = away[-1]
     if len(side) >= 2:
         out["slope"] = np.linalg.lstsq(np.stack([np.ones_like(x), x], 1), y, rcond=None)[0][1]
     if len(side) >= 3:

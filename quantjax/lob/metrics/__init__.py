@@ -29,6 +29,7 @@ from quantjax.lob.metrics.shape import (
     level_gaps,
     naes_skjeltorp_slope,
     origin_slope,
+    reach_bps,
     slope,
     top_share,
 )
@@ -60,6 +61,7 @@ __all__ = [
     "naes_skjeltorp_slope",
     "origin_slope",
     "queue_imbalance",
+    "reach_bps",
     "round_trip_cost_bps",
     "slope",
     "spread",

@@ -39,7 +39,8 @@ def band_depth(book: Book, bps) -> BandDepth:
     vendors.
 
     >>> book = Book.from_levels([(100.00, 5), (99.99, 10), (99.95, 15)], [(100.02, 3), (100.05, 12)])
-    >>> float(band_depth(book, 5.0).bid_base), float(band_depth(book, 5.0).ask_quote)
+    >>> depth = band_depth(book, 5.0)
+    >>> float(depth.bid_base), round(float(depth.ask_quote), 6)
     (15.0, 1500.66)
     """
     centre = mid(book)

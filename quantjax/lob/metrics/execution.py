@@ -36,7 +36,7 @@ def fill_notional(book: Book, notional, side: int) -> Fill:
 
     dq_i = min(q_i, r_i / p_i), r_1 = notional, r_{i+1} = r_i - p_i dq_i, VWAP = sum p dq / sum dq.
     `side`: +1 buys from the asks, -1 sells to the bids. `notional` broadcasts against `[...]`; 0 fills nothing (NaN
-    price). `unfilled` is in quote currency. Broadcasting. Raises ValueError for another side.
+    price), a negative one gives NaN. `unfilled` is in quote currency. Broadcasting. Raises ValueError for another side.
 
     >>> book = Book.from_levels([(100.00, 5)], [(100.02, 3), (100.03, 8)])
     >>> fill = fill_notional(book, 1000.0, side=+1)
@@ -79,7 +79,8 @@ def fillable_notional(book: Book, slippage_bps, side: int) -> Value:
     """
     levels = _opposite(book, side)
     centre = mid(book)
-    limit = centre * (1 + side * 1e-4 * slippage_bps)
+    # A price at the limit is within it, whatever the rounding: the margin of `band_depth`.
+    limit = centre * (1 + side * (1e-4 * slippage_bps + 4 * jnp.finfo(centre.dtype).eps))
     slack = slack_left = taken = jnp.zeros_like(centre)
     marginal = levels[0].price
     whole_before = jnp.ones(centre.shape, bool)
@@ -127,6 +128,7 @@ def _walk(book: Book, levels: Levels, capacities: list[jax.Array], amount, side:
     """
     centre, best = mid(book), levels[0].price
     amount = jnp.asarray(amount, best.dtype)
+    amount = jnp.where(amount >= 0, amount, jnp.nan)
     zero = jnp.zeros(jnp.broadcast_shapes(amount.shape, best.shape), best.dtype)
     cumulative = taken = quantity = excess_paid = zero
     marginal = jnp.broadcast_to(best, zero.shape)

@@ -74,7 +74,8 @@ def _as_bytes(array) -> np.ndarray:
 def since_last(time_ns: np.ndarray, changed: np.ndarray, last_change_ns: int) -> np.ndarray:
     """Seconds since the last row that `changed`, `[time]`; before the first such row, since `last_change_ns`."""
     last = np.maximum.accumulate(np.where(changed, np.arange(len(time_ns)), -1))
-    return (time_ns - np.where(last >= 0, time_ns[np.maximum(last, 0)], last_change_ns)) * 1e-9
+    seconds = (time_ns - np.where(last >= 0, time_ns[np.maximum(last, 0)], last_change_ns)) * 1e-9
+    return np.maximum(seconds, 0.0)  # a clock that jumped back makes nothing younger than new
 
 
 def _valid(size, side: Levels, direction: int) -> jax.Array:

@@ -19,7 +19,7 @@ def mid(book: Book) -> Value:
 
     Broadcasting. Every metric that measures distances from the mid is NaN there too.
 
-    >>> float(mid(Book.from_levels([(100.00, 5)], [(100.02, 3)])))
+    >>> round(float(mid(Book.from_levels([(100.00, 5)], [(100.02, 3)]))), 8)
     100.01
     """
     bid, ask = bid_levels(book, 1)[0], ask_levels(book, 1)[0]
@@ -61,7 +61,7 @@ def microprice(book: Book) -> Value:
     NaN where a side is empty. Broadcasting. Also called the weighted mid; Stoikov's (2018) micro-price is another
     quantity. Source: Gatheral & Oomen (2010), Zero-intelligence realized variance estimation, section 2.
 
-    >>> float(microprice(Book.from_levels([(100.00, 5)], [(100.02, 3)])))
+    >>> round(float(microprice(Book.from_levels([(100.00, 5)], [(100.02, 3)]))), 8)
     100.0125
     """
     bid, ask = bid_levels(book, 1)[0], ask_levels(book, 1)[0]

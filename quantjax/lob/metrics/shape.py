@@ -13,7 +13,7 @@ from jaxtyping import Float
 from quantjax.lob.book import Book
 from quantjax.lob.metrics.prices import mid
 from quantjax.lob.metrics.sides import Levels, Sides, ask_levels, bid_levels, ratio, total
-from quantjax.numerics import log_normal_number
+from quantjax.numerics import vector_log
 
 __all__ = [
     "Entropy",
@@ -25,6 +25,7 @@ __all__ = [
     "level_gaps",
     "naes_skjeltorp_slope",
     "origin_slope",
+    "reach_bps",
     "slope",
     "top_share",
 ]
@@ -50,7 +51,9 @@ class LevelGaps(eqx.Module):
 
 
 def slope(book: Book) -> Sides:
-    """Slope b of the least-squares line y = a + b x through the levels: x = 1e4 |p - m| / m, y cumulative size.
+    """Slope b of the least-squares line y = a + b x through the levels: x distance from the mid, y cumulative size.
+
+    x = 1e4 (p - m) / m for asks and 1e4 (m - p) / m for bids: negative only where the book is crossed.
 
     In base currency per basis point, `[...]`; NaN with fewer than two levels on the side or an empty other side.
     Broadcasting. A regression with intercept; `origin_slope` is the one without.
@@ -74,11 +77,13 @@ def origin_slope(book: Book) -> Sides:
     In base currency per basis point, `[...]`; NaN where a side is empty. Broadcasting.
     """
 
-    def fit(side: Levels, centre: jax.Array) -> jax.Array:
-        x = _distance_bps(side, centre)
+    def fit(side: Levels, centre: jax.Array, sign: int) -> jax.Array:
+        first = sign * 1e4 * (side[0].price - centre) / centre
+        steps = _from_best(side, centre)
+        x = [jnp.where(level.present, first + step, 0.0) for level, step in zip(side, steps, strict=True)]
         return ratio(_dot(x, _cumulative(side)), _dot(x, x))
 
-    return _each_side(book, fit)
+    return _each_side(book, lambda side, centre: fit(side, centre, +1), lambda side, centre: fit(side, centre, -1))
 
 
 def convexity(book: Book) -> Sides:
@@ -117,13 +122,14 @@ def naes_skjeltorp_slope(book: Book) -> Sides:
     """
 
     def fit(side: Levels, centre: jax.Array) -> jax.Array:
-        logs = [log_normal_number(jnp.where(size > 1, size, jnp.nan)) for size in _cumulative(side)]
+        logs = [vector_log(jnp.where(size > 1, size, jnp.nan)) for size in _cumulative(side)]
         terms = [ratio(logs[0] * centre, jnp.abs(side[0].price - centre))]
         for i in range(1, len(side)):
-            # (v'/v - 1) / |p'/p - 1| with one division.
+            # (v'/v - 1) / |p'/p - 1| with one division, by 1 at absent levels: a 0/0 there would reach the gradient.
+            present = side[i].present
             step = (logs[i] - logs[i - 1]) * side[i - 1].price
-            elasticity = step / (logs[i - 1] * jnp.abs(side[i].price - side[i - 1].price))
-            terms.append(jnp.where(side[i].present, elasticity, 0.0))
+            divisor = logs[i - 1] * jnp.abs(side[i].price - side[i - 1].price)
+            terms.append(jnp.where(present, step / jnp.where(present, divisor, 1.0), 0.0))
         return ratio(total(terms), _count(side))
 
     return _each_side(book, fit)
@@ -185,6 +191,22 @@ def level_gaps(book: Book, tick_size) -> LevelGaps:
     return LevelGaps(*gaps(bid_levels(book)), *gaps(ask_levels(book)))
 
 
+def reach_bps(book: Book) -> Sides:
+    """Distance of the deepest level of each side: 1e4 |p_last - m| / m, in basis points, `[...]`.
+
+    NaN where a side is empty. A depth band or an order that reaches further sees what was recorded, not all there was.
+    Broadcasting.
+    """
+
+    def reach(side: Levels, centre: jax.Array) -> jax.Array:
+        last = side[0].price
+        for level in side[1:]:
+            last = jnp.where(level.present, level.price, last)
+        return 1e4 * jnp.abs(last - centre) / centre
+
+    return _each_side(book, reach)
+
+
 def centre_of_mass_bps(book: Book) -> Sides:
     """Size-weighted distance from the mid: sum q_i |p_i - m| / sum q_i / m 1e4, in basis points, `[...]`.
 
@@ -198,12 +220,15 @@ def centre_of_mass_bps(book: Book) -> Sides:
     return _each_side(book, mass)
 
 
-def _each_side(book: Book, measure: Callable[[Levels, jax.Array], jax.Array]) -> Sides:
-    """`measure` of both sides; NaN where a side is empty, since the mid then is."""
+Measure = Callable[[Levels, jax.Array], jax.Array]
+
+
+def _each_side(book: Book, measure: Measure, measure_bids: Measure | None = None) -> Sides:
+    """`measure` of both sides, or `measure_bids` of the bids; NaN where a side is empty, since the mid then is."""
     centre = mid(book)
     known = ~jnp.isnan(centre)
     guarded = jnp.where(known, centre, 1.0)
-    bid, ask = measure(bid_levels(book), guarded), measure(ask_levels(book), guarded)
+    bid, ask = (measure_bids or measure)(bid_levels(book), guarded), measure(ask_levels(book), guarded)
     return Sides(jnp.where(known, bid, jnp.nan), jnp.where(known, ask, jnp.nan))
 
 
@@ -225,7 +250,7 @@ def _distance_bps(side: Levels, centre: jax.Array) -> list[jax.Array]:
 
 
 def _from_best(side: Levels, centre: jax.Array) -> list[jax.Array]:
-    """1e4 |p - p_1| / m by level, 0 at absent levels: a shift of the distance that keeps its moments small."""
+    """1e4 |p - p_1| / m by level, 0 at absent levels: the distance of `slope`, shifted to keep its moments small."""
     scale = 1e4 / centre
     return [jnp.where(level.present, jnp.abs(level.price - side[0].price) * scale, 0.0) for level in side]
 

@@ -24,7 +24,7 @@ def make_venue(server, **options) -> BinanceSpot:
 async def follow(server, venue: BinanceSpot, enough: int) -> Counter[str]:
     """Read until every symbol has had `enough` updates; every book in sync was compared with the truth after each."""
     # A reader that stops leaves frames behind, and the closing handshake would wait for their end.
-    options = ClientOptions(requests_per_min=1e5, connects_per_5_min=1e5, close_timeout_s=0.1)
+    options = ClientOptions(weight_per_min=1e7, connects_per_5_min=1e5, close_timeout_s=0.1)
     seen: Counter[str] = Counter()
     client = FeedClient(venue, timer_interval_s=0.05, backoff=lambda failures: 0.01, options=options)
     async with client, asyncio.timeout(20.0):
