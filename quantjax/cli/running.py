@@ -45,7 +45,5 @@ class RunningMeans:
         return {
             **self._counts,
             "band_beyond_levels": {f"{bps:g}": count for bps, count in self._beyond.items()},
-            "means": {
-                name: total / self._defined[name] if self._defined[name] else None for name, total in self._sums.items()
-            },
+            "means": {name: self._sums[name] / count if count else None for name, count in self._defined.items()},
         }
