@@ -39,8 +39,8 @@ class RunningMeans:
     def result(self) -> dict[str, Any]:
         """Counts and means; None for a metric that was defined nowhere.
 
-        `band_beyond_levels`: by band in basis points, the number of books whose recorded levels all lie within it: their
-        depth is what was recorded, not what there was.
+        `band_beyond_levels`: by band in basis points, the number of books whose recorded levels all lie within it:
+        their depth is what was recorded, not what there was.
         """
         return {
             **self._counts,
