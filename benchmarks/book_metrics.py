@@ -65,9 +65,9 @@ def main(path: Path, *, repeats: int = 15, say: Callable[[str], None] = print) -
 
 
 WHY = (
-    "Each of the kernel's 90 loops streams its levels from the L2 cache anew, and shares nothing with the others; a second "
-    "thread gains it a factor of 1.2 to 1.4 where numba's scalar loop gains 1.7. analyze adds the copy of 72 MB of "
-    "results into fresh columns and the search for stale books, which neither peer does."
+    "Each of the kernel's 90 loops streams its levels from the L2 cache anew, and shares nothing with the others; a "
+    "second thread gains it a factor of 1.2 to 1.4 where numba's scalar loop gains 1.7. analyze adds the copy of 72 MB "
+    "of results into fresh columns and the search for stale books, which neither peer does."
 )
 
 
