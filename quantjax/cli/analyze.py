@@ -140,7 +140,12 @@ def _analyze_stream(stream: io.BookStream, metrics: lob.BookMetrics, out: Path |
             bar.update(task, state=f"{done:,} books")
             yield block
 
-    files = io.write_analysis(out, watched()) if out is not None else [Path() for _ in watched()][:0]
+    files: list[Path] = []
+    if out is not None:
+        files = io.write_analysis(out, watched())
+    else:
+        for _ in watched():
+            pass
     if not running:
         raise ValueError(f"{stream.source}: expected at least one book, got none; what was skipped: {stream.counts}")
     result: dict[str, Any] = {

@@ -48,7 +48,8 @@ def record(
         run_recorder(recorder, duration)
     counts = recorder.counters.totals()
     show({"recording": str(out), "counts": counts}, as_json=as_json)
-    if not in_sync:
+    # Progress comes once a second: a shorter recording shows by its rows that a book was in sync.
+    if not in_sync and not counts.get("rows"):
         raise ValueError(
             f"no book of {', '.join(symbols)} was ever in sync ({stream_url}, {rest_url}): "
             f"{counts.get('connect_failed', 0)} connections and {counts.get('fetch_failed', 0)} requests failed; "
