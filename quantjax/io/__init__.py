@@ -2,7 +2,7 @@
 
 from quantjax.io import datasets
 from quantjax.io.counts import COUNT_NAMES
-from quantjax.io.data import BookData, TradeTable
+from quantjax.io.data import BookData
 from quantjax.io.errors import DataError
 from quantjax.io.formats import FORMATS, find_format
 from quantjax.io.lobster_messages import LOBSTER_EVENTS, LobsterEvent, LobsterMessages
@@ -18,7 +18,6 @@ __all__ = [
     "DataError",
     "LobsterEvent",
     "LobsterMessages",
-    "TradeTable",
     "datasets",
     "find_format",
     "read_books",

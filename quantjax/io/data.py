@@ -1,4 +1,4 @@
-"""What reading gives: books by symbol, trades, and an account of what was read."""
+"""What reading gives: books and trades by symbol, and an account of what was read."""
 
 from __future__ import annotations
 
@@ -7,41 +7,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from feeds.recording.arrays import TradeArrays
-from quantjax.lob import BookSeries
+from quantjax.lob import BookSeries, TradeSeries
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from quantjax.io.lobster_messages import LobsterMessages
 
-__all__ = ["BookData", "TradeTable"]
-
-
-class TradeTable(TradeArrays):
-    """Trades of one symbol in the order they came, as numpy arrays `[trade]`.
-
-    `time_ns`, int64 nanoseconds UTC on the clock that was asked for; `exchange_ns`, the venue's time; `price` in quote
-    currency, `size` in base currency, float64; `side`, int64: the taker's, +1 bought and -1 sold; `trade_id`, int64
-    (LOBSTER: the resting order's number).
-    """
-
-    def to_pandas(self) -> pd.DataFrame:
-        """A column for every field but the symbol (in `attrs`), indexed by UTC time."""
-        import pandas as pd
-
-        names = ("exchange_ns", "price", "size", "side", "trade_id")
-        index = pd.DatetimeIndex(self.time_ns, tz="UTC", name="time")
-        frame = pd.DataFrame({name: getattr(self, name) for name in names}, index=index)
-        frame.attrs["symbol"] = self.symbol
-        return frame
+__all__ = ["BookData"]
 
 
 @dataclass(frozen=True, eq=False)
 class BookData:
     """The contents of a recording.
 
-    `series`: the books by symbol; `trades`: the trades by symbol, where the source has them; `messages`: the order
+    `series`: the books by symbol; `trades`: the trades by symbol, where the source has them (LOBSTER's
+    `trade_id` is the resting order's number); `messages`: the order
     messages of a LOBSTER file, else None; `counts`: what was read, skipped, cut and kept in spite of a flaw, by the
     names of `io.COUNT_NAMES`; `source`: the path that was asked for; `format`: one of `io.FORMATS`; `metadata`: what
     else there is to know: `files`, `clock` (which clock `time_ns` is of), `tick_size` (by symbol, and where it is
@@ -50,7 +29,7 @@ class BookData:
     """
 
     series: Mapping[str, BookSeries]
-    trades: Mapping[str, TradeTable]
+    trades: Mapping[str, TradeSeries]
     messages: LobsterMessages | None
     counts: dict[str, int]
     source: Path

@@ -11,13 +11,13 @@ import jax
 import numpy as np
 
 from feeds.recording.reading import Damaged
-from quantjax.io.data import BookData, TradeTable
+from quantjax.io.data import BookData
 from quantjax.io.errors import DataError
 from quantjax.io.formats import FORMATS, READERS, find_format
 from quantjax.io.lobster_messages import LobsterMessages
 from quantjax.io.options import Clock, Interval, ReadOptions, ReadReport, as_symbols
 from quantjax.io.ticks import UNKNOWN_TICK, InferredTick
-from quantjax.lob import Book, BookSeries
+from quantjax.lob import Book, BookSeries, TradeSeries
 
 __all__ = ["BookStream", "read_books", "stream_books"]
 
@@ -124,8 +124,14 @@ def read_books(
     report = stream.report
     series = {symbol: _join(blocks.get(symbol, []), symbol, levels, report, dtype) for symbol in report.symbols}
     trades = {
-        symbol: TradeTable(
-            arrays.time_ns, arrays.exchange_ns, arrays.price, arrays.size, arrays.side, arrays.trade_id, symbol
+        symbol: TradeSeries(
+            arrays.time_ns,
+            arrays.price.astype(dtype, copy=False),
+            arrays.size.astype(dtype, copy=False),
+            arrays.side,
+            symbol,
+            arrays.exchange_ns,
+            arrays.trade_id,
         )
         for symbol, arrays in report.trades.items()
     }

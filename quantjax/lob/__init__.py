@@ -40,6 +40,8 @@ from quantjax.lob.metrics import (
     vamp,
     vwap,
 )
+from quantjax.lob.trades import TradeSeries
+from quantjax.lob.updates import LevelUpdates
 from quantjax.lob.validation import BookCheck, Cleaned, check, clean
 
 __all__ = [
@@ -55,7 +57,9 @@ __all__ = [
     "Fill",
     "Flags",
     "LevelGaps",
+    "LevelUpdates",
     "Sides",
+    "TradeSeries",
     "analyze",
     "analyze_blocks",
     "band_depth",

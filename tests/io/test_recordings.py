@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from feeds.recording.arrays import TradeArrays
 from feeds.recording.manifest import read_manifest, write_manifest
 from feeds.recording.replay import replay_arrays, replay_trades
 from feeds.recording.storage import Storage
@@ -137,5 +136,5 @@ def test_what_only_the_recorder_could_count(recording: Path) -> None:
     assert segment.metadata["recorder_counts"] == manifest.counters
     assert "queue_dropped" not in segment.counts
     for trades in data.trades.values():
-        assert isinstance(trades, TradeArrays)
+        assert isinstance(trades, lob.TradeSeries)
         assert list(trades.to_pandas()) == ["exchange_ns", "price", "size", "side", "trade_id"]
