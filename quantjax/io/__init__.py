@@ -1,4 +1,4 @@
-"""Reading and writing: recorded order books of any format as arrays, and results into files."""
+"""Reading and writing: recorded order books of any format as arrays, their updates and quotes, results into files."""
 
 from quantjax.io import datasets
 from quantjax.io.counts import COUNT_NAMES
@@ -6,7 +6,10 @@ from quantjax.io.data import BookData
 from quantjax.io.errors import DataError
 from quantjax.io.formats import FORMATS, find_format
 from quantjax.io.lobster_messages import LOBSTER_EVENTS, LobsterEvent, LobsterMessages
+from quantjax.io.quotes import QuoteData, QuoteSeries, read_quotes
 from quantjax.io.reading import BookStream, read_books, stream_books
+from quantjax.io.update_streams import UpdateStream
+from quantjax.io.updates import UpdateData, read_updates
 from quantjax.io.writing import write_analysis, write_books
 
 __all__ = [
@@ -18,9 +21,15 @@ __all__ = [
     "DataError",
     "LobsterEvent",
     "LobsterMessages",
+    "QuoteData",
+    "QuoteSeries",
+    "UpdateData",
+    "UpdateStream",
     "datasets",
     "find_format",
     "read_books",
+    "read_quotes",
+    "read_updates",
     "stream_books",
     "write_analysis",
     "write_books",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -13,10 +13,9 @@ from feeds.binance.venue import BinanceVenue
 from feeds.inputs import Input, InputKind
 from quantjax.io.errors import DataError
 from quantjax.io.options import ReadOptions, ReadReport
-from quantjax.io.venue_books import Observer, book_blocks, venue_rows
-from quantjax.lob import BookSeries
+from quantjax.io.playback import VenuePlayback
 
-__all__ = ["binance_blocks", "market_of_url", "recognise", "session_start"]
+__all__ = ["make_venue", "market_of_url", "play_binance", "recognise", "session_start"]
 
 
 class _Payload(msgspec.Struct):
@@ -73,11 +72,9 @@ def make_venue(market: str, symbols: list[str], path: Path) -> BinanceVenue:
         raise DataError(f"{path}: {error}") from None
 
 
-def binance_blocks(
-    venue: BinanceVenue, inputs: Iterable[Input], options: ReadOptions, report: ReadReport
-) -> Iterator[BookSeries]:
-    """Books of a Binance venue that is fed these inputs, in blocks."""
+def play_binance(
+    venue: BinanceVenue, inputs: Iterator[Input], options: ReadOptions, report: ReadReport
+) -> VenuePlayback:
+    """A Binance venue that is to be fed these inputs."""
     report.symbols |= dict.fromkeys(symbol for symbol in venue.symbols if options.wants(symbol))
-    observer = Observer(options, report)
-    rows = venue_rows(observer.watch(venue), inputs, options, report)
-    yield from book_blocks(rows, observer, options.levels, options, report)
+    return VenuePlayback(venue, inputs, options, report)

@@ -18,14 +18,14 @@ from feeds.binance.messages import parse_frame, parse_snapshot
 from feeds.errors import MalformedMessage
 from feeds.inputs import Input, InputKind
 from feeds.messages import DepthUpdate
-from quantjax.io.binance import binance_blocks, make_venue, recognise, session_start
+from quantjax.io.binance import make_venue, play_binance, recognise, session_start
 from quantjax.io.counts import Counts
 from quantjax.io.errors import DataError
 from quantjax.io.options import ReadOptions, ReadReport
+from quantjax.io.playback import VenuePlayback
 from quantjax.io.text import read_whole
-from quantjax.lob import BookSeries
 
-__all__ = ["is_binance_json_name", "read_binance_json"]
+__all__ = ["is_binance_json_name", "open_binance_json"]
 
 _NAME = re.compile(r"(?P<stem>.+)_(?P<kind>snapshot|update|trades)\.json(?:\.gz)?")
 
@@ -35,8 +35,8 @@ def is_binance_json_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
-def read_binance_json(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[BookSeries]:
-    """Books of the three files, given any of them; they are read whole.
+def open_binance_json(path: Path, options: ReadOptions, report: ReadReport) -> VenuePlayback:
+    """Messages of the three files, given any of them; they are read whole.
 
     The files have no receive times: the only clock is the exchange's. The snapshot, which has no time at all, is given
     to the machine with the first update that goes beyond it, so that no book is stamped before it was there. Raises
@@ -62,7 +62,7 @@ def read_binance_json(path: Path, options: ReadOptions, report: ReadReport) -> I
         yield first
         yield from merged
 
-    yield from binance_blocks(venue, inputs(), options, report)
+    return play_binance(venue, inputs(), options, report)
 
 
 def _files(path: Path) -> dict[str, Path]:

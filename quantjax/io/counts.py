@@ -18,7 +18,8 @@ class Counts(Counter[str]):
 
 COUNT_NAMES: dict[str, str] = {
     "rows_read": "lines, messages or inputs read",
-    "rows": "books given",
+    "rows": "books given; level updates by io.read_updates, quotes by io.read_quotes",
+    "streams": "stretches in sync that io.read_updates gave",
     "trades": "trades seen",
     # skipped or cut
     "malformed_lines": "lines that are not what the format says; skipped",
@@ -28,7 +29,9 @@ COUNT_NAMES: dict[str, str] = {
     "negative": "books with a size below 0, or a price of 0 or below; skipped",
     "other_symbols": "rows of symbols that were not asked for",
     "zero_size_levels": "levels of size 0 in JSON lines, which are absent levels; left out of their book",
-    "no_exchange_time": "books that the venue gave no time for, where clock='exchange' was asked for; skipped",
+    "no_exchange_time": "books (quotes, messages of updates) that the venue gave no time for, where clock='exchange' "
+    "was asked for; books and quotes are skipped, messages take the time of those beside them",
+    "unsorted_dropped": "recorded books whose levels are out of order or repeated, where differences were asked for",
     "samples_missed": "boundaries of the interval that passed without a row of their own; no book",
     "files_truncated": "gzip files that end too early; read as far as they go",
     "torn_lines": "last lines without an end that are not whole; skipped",
@@ -38,8 +41,9 @@ COUNT_NAMES: dict[str, str] = {
     "crossed_kept": "books with the best ask below the best bid; kept for lob.check and lob.clean",
     "unsorted_kept": "books whose levels are out of order; kept likewise",
     "empty_side_kept": "books with an empty side; kept likewise",
-    "clock_went_back": "steps back in time: of the rows, or of the recorder's clock (then taken to have stood still)",
-    "update_id_went_back": "JSON lines with a last_update_id below the one before it",
+    "clock_went_back": "steps back in time: of the rows, of the recorder's clock (then taken to have stood still), or "
+    "messages of updates before the latest exchange time (then given that)",
+    "update_id_went_back": "JSON lines with a last_update_id below the one before it; quotes likewise",
     "executions_off_touch": "visible LOBSTER executions that are not at the best price of the book before",
     # synchronisation of Binance's and recorded books; the rest of these is in feeds.faults.REASONS
     "resyncs": "times a book was brought in sync again after it was lost",

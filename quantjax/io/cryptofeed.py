@@ -12,15 +12,15 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from feeds.inputs import Input, InputKind
-from quantjax.io.binance import binance_blocks, make_venue, market_of_url, session_start
+from quantjax.io.binance import make_venue, market_of_url, play_binance, session_start
 from quantjax.io.counts import Counts
 from quantjax.io.errors import DataError
 from quantjax.io.options import ReadOptions, ReadReport
+from quantjax.io.playback import VenuePlayback
 from quantjax.io.text import lines
 from quantjax.io.times import seconds_to_ns
-from quantjax.lob import BookSeries
 
-__all__ = ["is_cryptofeed_line", "read_cryptofeed"]
+__all__ = ["is_cryptofeed_line", "open_cryptofeed"]
 
 _NAME = re.compile(r"(?P<stem>.+?)\.(?:ws|http)\.[\w.-]+")
 _FRAME = re.compile(rb"(?P<time>[1-8]?\d{9}(?:\.\d+)?): (?P<body>.*)", re.DOTALL)
@@ -34,8 +34,8 @@ def is_cryptofeed_line(line: bytes) -> bool:
     return any(pattern.match(line) for pattern in (_FRAME, _BODY, _CONNECTION, _SENT))
 
 
-def read_cryptofeed(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[BookSeries]:
-    """Books of a capture of Binance, given any of its files. Each connection after the first is a session of its own.
+def open_cryptofeed(path: Path, options: ReadOptions, report: ReadReport) -> VenuePlayback:
+    """Messages of a capture of Binance, given any of its files. Each connection after the first is a new session.
 
     Raises DataError for captures of other exchanges, and where the WebSocket or the REST file (which holds the
     snapshots) is missing.
@@ -64,7 +64,7 @@ def read_cryptofeed(path: Path, options: ReadOptions, report: ReadReport) -> Ite
             if item.kind is not InputKind.SESSION:
                 yield item
 
-    yield from binance_blocks(venue, inputs(), options, report)
+    return play_binance(venue, inputs(), options, report)
 
 
 def _files(path: Path) -> tuple[list[Path], list[Path]]:

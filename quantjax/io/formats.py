@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from feeds.recording.manifest import MANIFEST_NAME
 from feeds.recording.segments import list_segments
-from quantjax.io.binance_json import is_binance_json_name, read_binance_json
-from quantjax.io.cryptofeed import is_cryptofeed_line, read_cryptofeed
+from quantjax.io.binance_json import is_binance_json_name, open_binance_json
+from quantjax.io.cryptofeed import is_cryptofeed_line, open_cryptofeed
 from quantjax.io.errors import DataError
-from quantjax.io.hftbacktest import read_hftbacktest
+from quantjax.io.hftbacktest import open_hftbacktest
 from quantjax.io.jsonl import read_jsonl
 from quantjax.io.lobster import read_lobster
 from quantjax.io.lobster_files import is_lobster_name
 from quantjax.io.options import ReadOptions, ReadReport
 from quantjax.io.parquet import read_parquet
-from quantjax.io.recordings import read_recording
+from quantjax.io.playback import OpenPlayback
+from quantjax.io.recordings import RecordingPlayback
 from quantjax.io.text import peek
+from quantjax.io.venue_books import read_venue
 from quantjax.lob import BookSeries
 
-__all__ = ["FORMATS", "find_format"]
+__all__ = ["FORMATS", "PLAYBACKS", "READERS", "find_format", "resolve_format"]
 
 FORMATS: dict[str, str] = {
     "lobster": "LOBSTER message and orderbook CSV files, SYMBOL_DATE_START_END_message_LEVELS.csv[.gz]",
@@ -36,14 +39,19 @@ FORMATS: dict[str, str] = {
 
 Reader = Callable[[Path, ReadOptions, ReadReport], Iterator[BookSeries]]
 
+PLAYBACKS: dict[str, OpenPlayback] = {
+    "recording": RecordingPlayback,
+    "hftbacktest": open_hftbacktest,
+    "binance-json": open_binance_json,
+    "cryptofeed": open_cryptofeed,
+}
+"""Formats that hold a venue's messages; the others hold finished books."""
+
 READERS: dict[str, Reader] = {
     "lobster": read_lobster,
     "jsonl": read_jsonl,
-    "recording": read_recording,
     "parquet": read_parquet,
-    "hftbacktest": read_hftbacktest,
-    "binance-json": read_binance_json,
-    "cryptofeed": read_cryptofeed,
+    **{name: partial(read_venue, open_playback) for name, open_playback in PLAYBACKS.items()},
 }
 
 _SEGMENT = re.compile(rb"\d{9,19} (session|connected|disconnected|frame|response|timer) \S+ -?\d+ \d+\n")
@@ -71,6 +79,23 @@ def find_format(path: str | Path) -> str:
             f"{path}: expected a known format, got none of these (pass one by its name if it is):\n{looked_for}"
         )
     return found
+
+
+def resolve_format(path: str | Path, format: str | None) -> tuple[Path, str]:
+    """The path, and the format that it is to be read as: the one that was asked for, or else found by looking.
+
+    Raises ValueError for an unknown name, and as `find_format` does.
+    """
+    path = Path(path)
+    if format is None:
+        return path, find_format(path)
+    if format not in FORMATS:
+        raise ValueError(f"expected a format of {', '.join(FORMATS)}, got {format!r}")
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: expected a file or folder of recorded books, found nothing there")
+    if path.is_dir() and format not in ("recording", "parquet", "jsonl"):
+        raise DataError(f"{path}: expected a file, which is what {format} data is in, got a folder")
+    return path, format
 
 
 def _format_of_folder(path: Path) -> str | None:

@@ -6,18 +6,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from feeds.inputs import Input, InputKind
-from quantjax.io.binance import binance_blocks, make_venue, recognise, session_start
+from quantjax.io.binance import make_venue, play_binance, recognise, session_start
 from quantjax.io.counts import Counts
 from quantjax.io.errors import DataError
 from quantjax.io.options import ReadOptions, ReadReport
+from quantjax.io.playback import VenuePlayback
 from quantjax.io.text import lines
-from quantjax.lob import BookSeries
 
-__all__ = ["read_hftbacktest"]
+__all__ = ["open_hftbacktest"]
 
 
-def read_hftbacktest(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[BookSeries]:
-    """Books of one file, which holds one symbol of Binance spot, USD-M or COIN-M (told apart by the messages).
+def open_hftbacktest(path: Path, options: ReadOptions, report: ReadReport) -> VenuePlayback:
+    """Messages of one file, which holds one symbol of Binance spot, USD-M or COIN-M (told apart by the messages).
 
     Contracts become base currency. The book is out of sync, and gives no rows, until the snapshot that follows a gap.
     Raises DataError where no depth update can be read.
@@ -35,7 +35,7 @@ def read_hftbacktest(path: Path, options: ReadOptions, report: ReadReport) -> It
                 started = True
             yield item
 
-    yield from binance_blocks(venue, inputs(), options, report)
+    return play_binance(venue, inputs(), options, report)
 
 
 def _recognise(path: Path) -> tuple[str, str]:

@@ -13,13 +13,13 @@ import numpy as np
 from feeds.recording.reading import Damaged
 from quantjax.io.data import BookData
 from quantjax.io.errors import DataError
-from quantjax.io.formats import FORMATS, READERS, find_format
+from quantjax.io.formats import READERS, resolve_format
 from quantjax.io.lobster_messages import LobsterMessages
 from quantjax.io.options import Clock, Interval, ReadOptions, ReadReport, as_symbols
 from quantjax.io.ticks import UNKNOWN_TICK, InferredTick
 from quantjax.lob import Book, BookSeries, TradeSeries
 
-__all__ = ["BookStream", "read_books", "stream_books"]
+__all__ = ["BookStream", "read_books", "stream_books", "trades_by_symbol"]
 
 
 class BookStream(Iterator[BookSeries]):
@@ -117,24 +117,13 @@ def read_books(
     options = ReadOptions(
         as_symbols(symbols), levels, interval_s, clock, damaged=damaged, dtype=dtype, block_rows=1 << 18
     )
-    stream = _open(path, format, options)
+    stream = BookStream(*resolve_format(path, format), options)
     blocks: dict[str, list[BookSeries]] = {}
     for block in stream:
         blocks.setdefault(block.symbol, []).append(block)
     report = stream.report
     series = {symbol: _join(blocks.get(symbol, []), symbol, levels, report, dtype) for symbol in report.symbols}
-    trades = {
-        symbol: TradeSeries(
-            arrays.time_ns,
-            arrays.price.astype(dtype, copy=False),
-            arrays.size.astype(dtype, copy=False),
-            arrays.side,
-            symbol,
-            arrays.exchange_ns,
-            arrays.trade_id,
-        )
-        for symbol, arrays in report.trades.items()
-    }
+    trades = trades_by_symbol(report, dtype)
     messages = LobsterMessages.join(report.messages) if report.messages else None
     return BookData(series, trades, messages, stream.counts, stream.source, stream.format, report.metadata)
 
@@ -170,20 +159,23 @@ def stream_books(
     options = ReadOptions(
         as_symbols(symbols), levels, interval_s, clock, block_rows, damaged=damaged, dtype=dtype, keep=False
     )
-    return _open(path, format, options)
+    return BookStream(*resolve_format(path, format), options)
 
 
-def _open(path: str | Path, format: str | None, options: ReadOptions) -> BookStream:
-    path = Path(path)
-    if format is None:
-        format = find_format(path)
-    elif format not in FORMATS:
-        raise ValueError(f"expected a format of {', '.join(FORMATS)}, got {format!r}")
-    elif not path.exists():
-        raise FileNotFoundError(f"{path}: expected a file or folder of recorded books, found nothing there")
-    elif path.is_dir() and format not in ("recording", "parquet", "jsonl"):
-        raise DataError(f"{path}: expected a file, which is what {format} data is in, got a folder")
-    return BookStream(path, format, options)
+def trades_by_symbol(report: ReadReport, dtype: np.typing.DTypeLike) -> dict[str, TradeSeries]:
+    """The trades that a reader found, prices and sizes in `dtype`."""
+    return {
+        symbol: TradeSeries(
+            arrays.time_ns,
+            arrays.price.astype(dtype, copy=False),
+            arrays.size.astype(dtype, copy=False),
+            arrays.side,
+            symbol,
+            arrays.exchange_ns,
+            arrays.trade_id,
+        )
+        for symbol, arrays in report.trades.items()
+    }
 
 
 def _final_tick_sizes(source: Path, format: str, options: ReadOptions) -> dict[str, float]:

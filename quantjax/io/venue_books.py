@@ -2,47 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 import numpy as np
 
-from feeds.counters import Counters
 from feeds.decimals import to_units
 from feeds.errors import MalformedMessage
 from feeds.inputs import Input, InputKind
 from feeds.messages import DepthUpdate, Snapshot, Trade
 from feeds.recording.arrays import BookArrays, BookArraysBuilder, TradeArrays, TradeArraysBuilder
-from feeds.recording.sampler import BookRow, BookSampler
+from feeds.recording.sampler import BookRow
 from feeds.sync import StateChange, SyncState
 from feeds.venue import Output, Venue
 from quantjax.io.contracts import Contracts
 from quantjax.io.options import ReadOptions, ReadReport
+from quantjax.io.playback import OpenPlayback, Watched
 from quantjax.io.ticks import TickGuess
 from quantjax.lob import Book, BookSeries
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+__all__ = ["Observer", "describe_venue", "in_base_currency", "read_venue", "stated_or_inferred"]
 
-    from feeds.sync import BookSync
-
-__all__ = ["Observer", "book_blocks", "venue_rows"]
+Listener = Callable[[Input, Output, int], None]
 
 
 class Observer:
     """Takes in what a venue is fed; tells trades, price steps, contract sizes and times out of sync, beside the books.
 
     `watch(venue)` gives a venue that does the same and is observed, which may be handed to
-    `feeds.recording.playback.Replay`.
+    `feeds.recording.playback.Replay`. `listener` hears of every input, of what the venue made of it, and of the latest
+    time that there was.
     """
 
-    def __init__(self, options: ReadOptions, report: ReadReport) -> None:
+    def __init__(self, options: ReadOptions, report: ReadReport, listener: Listener | None = None) -> None:
         self.contracts = Contracts()
         self.trades: dict[str, TradeArraysBuilder] = {}
         self.tick_guesses: dict[str, TickGuess] = {}
         self.venue: Venue | None = None
         self._options = options
         self._report = report
+        self._listener = listener
         self._lost_ns: dict[str, int] = {}
         self._synced: set[str] = set()
         self._now_ns = 0
@@ -50,14 +49,28 @@ class Observer:
     def watch(self, venue: Venue) -> Venue:
         """The venue, observed from now on."""
         self.venue = venue
-        return _Watched(venue, self)
+        return Watched(venue, self.take)
 
     def finish(self) -> None:
         """No more inputs: the books that are lost now stay so."""
         for symbol in list(self._lost_ns):
             self._found(symbol, self._now_ns)
 
-    def take(self, venue: Venue, item: Input, output: Output) -> None:
+    @property
+    def in_contracts(self) -> bool:
+        """Whether sizes are contracts rather than base currency."""
+        return self.venue is not None and self.venue.name == "binance-coinm"
+
+    def contract(self, symbol: str) -> float | None:
+        """US dollars a contract; None where sizes are base currency."""
+        return self.contracts.size(symbol) if self.in_contracts else None
+
+    def tick_size(self, symbol: str) -> tuple[float, str]:
+        """The step of a symbol's price as far as is known, and where it is from."""
+        stated = getattr(self.venue, "tick_sizes", {}).get(symbol) or ""
+        return stated_or_inferred(stated, self.tick_guesses.get(symbol, TickGuess()))
+
+    def take(self, item: Input, output: Output) -> None:
         """One input and what the venue made of it."""
         self._now_ns = max(self._now_ns, item.received_ns)
         if item.kind is InputKind.RESPONSE and item.label == "exchangeInfo" and item.status == 200:
@@ -72,6 +85,8 @@ class Observer:
                         self._see_trade(event, item.received_ns)
                 case StateChange():
                     self._see_state(event)
+        if self._listener is not None:
+            self._listener(item, output, self._now_ns)
 
     def _see_prices(self, event: DepthUpdate | Snapshot) -> None:
         guess = self.tick_guesses.setdefault(event.symbol, TickGuess())
@@ -105,53 +120,16 @@ class Observer:
             self._report.counts["out_of_sync_ms"] += round((now_ns - lost_ns) / 1e6)
 
 
-class _Watched:
-    """A venue whose inputs and outputs an observer sees."""
-
-    def __init__(self, venue: Venue, observer: Observer) -> None:
-        self.name = venue.name
-        self.symbols = venue.symbols
-        self.counters: Counters = venue.counters
-        self._venue = venue
-        self._observer = observer
-
-    @property
-    def books(self) -> Mapping[str, BookSync]:
-        return self._venue.books
-
-    @property
-    def tick_sizes(self) -> Mapping[str, str]:
-        """As the venue states them, where it does (`feeds.recording.playback.tick_size_text` asks for it)."""
-        return getattr(self._venue, "tick_sizes", {})
-
-    def process(self, item: Input) -> Output:
-        output = self._venue.process(item)
-        self._observer.take(self._venue, item, output)
-        return output
-
-    def describe(self) -> bytes:
-        return self._venue.describe()
+def read_venue(
+    open_playback: OpenPlayback, path: Path, options: ReadOptions, report: ReadReport
+) -> Iterator[BookSeries]:
+    """Books of a recording of a venue's messages, in blocks of one symbol each, as they fill."""
+    playback = open_playback(path, options, report)
+    observer = Observer(options, report)
+    yield from _blocks(playback.rows(observer.watch), observer, playback.levels, options, report)
 
 
-def venue_rows(venue: Venue, inputs: Iterable[Input], options: ReadOptions, report: ReadReport) -> Iterator[BookRow]:
-    """Sampled books of a venue that is fed these inputs; `rows_read` counts those of them that came from the file."""
-    symbols = [symbol for symbol in venue.symbols if options.wants(symbol)]
-    counters = Counters()
-    sampler = BookSampler(symbols, options.levels, options.interval_ns, counters=counters)
-    try:
-        for item in inputs:
-            report.counts["rows_read"] += item.kind in (InputKind.FRAME, InputKind.RESPONSE)
-            yield from sampler.before(item, venue.books)
-            output = venue.process(item)
-            yield from sampler.after(item, output, venue.books)
-    finally:
-        # The venue counts the same jumps of the clock that the sampler does.
-        counters.pop("sampler_clock_back", None)
-        report.counts.update(counters.totals())
-        report.counts.update(venue.counters.totals())
-
-
-def book_blocks(
+def _blocks(
     rows: Iterable[BookRow], observer: Observer, levels: int, options: ReadOptions, report: ReadReport
 ) -> Iterator[BookSeries]:
     """Rows as blocks of one symbol each, as they fill; the report is complete after the last."""
@@ -168,20 +146,19 @@ def book_blocks(
     for builder in builders.values():
         if len(builder):
             yield _series(builder.build(), observer, options, report)
-    observer.finish()
-    _complete(observer, levels, options, report)
+    report.metadata["levels"] = levels
+    describe_venue(observer, options, report)
 
 
 def _series(arrays: BookArrays, observer: Observer, options: ReadOptions, report: ReadReport) -> BookSeries:
     symbol, dtype = arrays.symbol, options.dtype
-    contract = observer.contracts.size(symbol) if _in_contracts(observer) else None
+    contract = observer.contract(symbol)
     sides = {}
     for side in ("bid", "ask"):
         price, size = getattr(arrays, f"{side}_price"), getattr(arrays, f"{side}_size")
-        if contract is not None:
-            size = np.where(size > 0, size * contract / price, 0.0)
+        size = in_base_currency(size, price, contract)
         sides[f"{side}_price"], sides[f"{side}_size"] = price.astype(dtype, copy=False), size.astype(dtype, copy=False)
-    tick_size = report.tick_sizes[symbol] = _tick_size(observer, symbol)[0]
+    tick_size = report.tick_sizes[symbol] = observer.tick_size(symbol)[0]
     time_ns = arrays.exchange_ns if options.clock == "exchange" else arrays.time_ns
     series = BookSeries(time_ns, Book(**sides), symbol, tick_size)
     if options.clock == "exchange" and not time_ns.all():
@@ -190,13 +167,14 @@ def _series(arrays: BookArrays, observer: Observer, options: ReadOptions, report
     return series
 
 
-def _complete(observer: Observer, levels: int, options: ReadOptions, report: ReadReport) -> None:
-    in_contracts = _in_contracts(observer)
-    report.tick_sizes |= {symbol: _tick_size(observer, symbol)[0] for symbol in report.symbols}
+def describe_venue(observer: Observer, options: ReadOptions, report: ReadReport) -> None:
+    """After the last input: what the observer saw, into the report's metadata, tick sizes and trades."""
+    observer.finish()
+    in_contracts = observer.in_contracts
+    report.tick_sizes |= {symbol: observer.tick_size(symbol)[0] for symbol in report.symbols}
     report.metadata |= {
         "exchange": observer.venue.name if observer.venue is not None else None,
-        "levels": levels,
-        "tick_size": {symbol: _tick_size(observer, symbol)[1] for symbol in report.symbols},
+        "tick_size": {symbol: observer.tick_size(symbol)[1] for symbol in report.symbols},
         "source_unit": dict.fromkeys(report.symbols, "contracts" if in_contracts else "base currency"),
     }
     if in_contracts:
@@ -205,24 +183,23 @@ def _complete(observer: Observer, levels: int, options: ReadOptions, report: Rea
         }
     for symbol, builder in observer.trades.items():
         trades = builder.build()
-        size = trades.size * observer.contracts.size(symbol) / trades.price if in_contracts else trades.size
+        size = in_base_currency(trades.size, trades.price, observer.contract(symbol))
         time_ns = trades.exchange_ns if options.clock == "exchange" else trades.time_ns
         report.trades[symbol] = TradeArrays(
             time_ns, trades.exchange_ns, trades.price, size, trades.side, trades.trade_id, symbol
         )
 
 
-def _in_contracts(observer: Observer) -> bool:
-    return observer.venue is not None and observer.venue.name == "binance-coinm"
+def in_base_currency(size: np.ndarray, price: np.ndarray, contract: float | None) -> np.ndarray:
+    """Sizes in base currency; `contract`: US dollars a contract where they are contracts. Size 0 stays 0."""
+    return size if contract is None else np.where(size > 0, size * contract / price, 0.0)
 
 
-def _tick_size(observer: Observer, symbol: str) -> tuple[float, str]:
-    """The step of the price and where it is from."""
-    stated = getattr(observer.venue, "tick_sizes", {}).get(symbol) or ""
+def stated_or_inferred(stated: str, guess: TickGuess) -> tuple[float, str]:
+    """The step of the price, as the venue states it (a decimal string) where it does, and where it is from."""
     try:
         if stated and float(stated) > 0:
             return float(stated), f"{float(stated):g}, stated by the exchange"
     except ValueError:
         pass
-    guess = observer.tick_guesses.get(symbol, TickGuess())
     return guess.size, guess.describe()

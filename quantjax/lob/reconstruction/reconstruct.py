@@ -1,0 +1,215 @@
+"""`reconstruct`: books at given times out of a snapshot and a stream of level updates."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+from jaxtyping import Int64
+
+from quantjax.lob.book import Book, BookSeries
+from quantjax.lob.reconstruction.kernel import LevelCodes, Plan, encode, last_updates, nowhere, source_rows
+from quantjax.lob.reconstruction.price_grid import PriceGrid, price_grid
+from quantjax.lob.reconstruction.validation import refuse_faults
+from quantjax.lob.updates import LevelUpdates, tick_prices
+
+__all__ = ["reconstruct"]
+
+Array = jax.Array | np.ndarray
+
+# A lane's tables should stay in the cache of a core; a GPU has more of both.
+_LANES_CPU, _TABLE_BYTES_CPU = 16, 1 << 23
+_LANES_GPU, _TABLE_BYTES_GPU = 1024, 1 << 30
+_MAX_UPDATES = 1 << 30  # their numbers are int32, shifted by a bit
+
+
+def reconstruct(
+    snapshot: LevelUpdates,
+    updates: LevelUpdates,
+    at: Int64[Array, " time"],
+    levels: int = 20,
+    *,
+    grid: PriceGrid | None = None,
+    lanes: int | None = None,
+) -> BookSeries:
+    """The best `levels` of each side at each time: the snapshot, and every update of a time up to and with that one.
+
+    book_t = {p: q_p > 0}, q_p the size that the last update of price p up to t set, sorted: exactly what a dict of the
+    levels gives, however deep the book and however far its prices move; a crossed book stays crossed.
+
+    Arguments: `snapshot`, every level of the book that the updates start from (`updates[:0]` for an empty one);
+    `updates`, in order of time; `at`, int64 nanoseconds `[time]`, in order; `levels` of a side to give. `grid`: the
+    prices that there are, from `lob.price_grid`; found by looking at them unless traced. `lanes`: pieces of the stream
+    that are worked on side by side; chosen by the device.
+
+    Returns a `lob.BookSeries` with `time_ns = at`: numpy arrays, JAX's under tracing. Its sizes are differentiable with
+    respect to the updates' (a size is that of the update that set it); prices and the choice of levels are not.
+
+    Raises ValueError for no snapshot, symbols or tick sizes that differ, times out of order, negative sizes and others
+    that are not finite, unknown sides, and times before the snapshot's, when the book is not known. Under tracing no
+    values are looked at: `lob.check_updates` does on the host.
+
+    Per item: batch over symbols and days with `jax.vmap` over what `lob.stack_streams` gives.
+
+    >>> side, tick, size = np.array([1, 1, -1]), np.array([9_999, 9_998, 10_001]), np.array([5.0, 7.0, 3.0])
+    >>> snapshot = LevelUpdates(np.zeros(3, np.int64), side, tick, size, 0.01, "XYZ")
+    >>> side, tick, size = np.array([1, -1]), np.array([9_999, 10_002]), np.array([0.0, 4.0])
+    >>> updates = LevelUpdates(np.array([10, 20]), side, tick, size, 0.01, "XYZ")
+    >>> series = reconstruct(snapshot, updates, np.array([0, 10, 20]), levels=2)
+    >>> series.book.bid_price[:, 0], series.book.ask_size
+    (array([99.99, 99.98, 99.98]), array([[3., 0.],
+           [3., 0.],
+           [3., 4.]]))
+    """
+    for name, stream in (("snapshot", snapshot), ("updates", updates)):
+        if not isinstance(stream, LevelUpdates):
+            raise TypeError(
+                f"expected {name} as a lob.LevelUpdates, got {type(stream).__name__}; a book that starts empty has "
+                "the snapshot updates[:0]"
+            )
+    if snapshot.symbol != updates.symbol:
+        raise ValueError(f"expected one symbol, got a snapshot of {snapshot.symbol} and updates of {updates.symbol}")
+    if levels < 1:
+        raise ValueError(f"expected levels >= 1, got {levels}")
+    if lanes is not None and lanes < 1:
+        raise ValueError(f"expected lanes >= 1, got {lanes}")
+    if not isinstance(at, jax.Array | np.ndarray) or at.dtype != np.int64 or at.ndim != 1:
+        described = f"{at.dtype}{list(at.shape)}" if hasattr(at, "dtype") else type(at).__name__
+        raise TypeError(f"expected at as an int64 array [time] of nanoseconds, got {described}")
+    if len(snapshot) + len(updates) >= _MAX_UPDATES:
+        raise ValueError(f"expected fewer than {_MAX_UPDATES:,} updates, got {len(updates):,}; take them in pieces")
+    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves((snapshot, updates, at, grid))):
+        return _traced(snapshot, updates, at, levels, grid, lanes)
+    return _on_host(snapshot, updates, at, levels, grid, lanes)
+
+
+def _traced(snapshot, updates, at, levels: int, grid: PriceGrid | None, lanes: int | None) -> BookSeries:
+    if grid is None:
+        raise ValueError(
+            "expected grid under tracing, where prices cannot be looked at, got None; make it with "
+            "lob.price_grid([snapshot, updates]), or batches with lob.stack_streams"
+        )
+    until = jnp.searchsorted(updates.time_ns, at, side="right").astype(jnp.int32)
+    block = _block(len(updates), len(at))
+    # Every interval has a block of its own, and the updates fill so many: no more than that is needed.
+    blocks = len(at) + len(updates) // block
+    lanes = min(lanes or _lanes(grid.num_cells), blocks)
+    plan = Plan(levels, block, lanes, -(-blocks // lanes))
+    codes = LevelCodes(*(encode(grid.cell(s.tick), s.side, s.size > 0, grid.num_cells) for s in (snapshot, updates)))
+    source = last_updates(codes, until, 0, num_cells=grid.num_cells, plan=plan)
+    step, lane = source_rows(until, plan)
+    rows = source[step, :, lane]  # [time, level, side]
+    known = (at >= jnp.max(snapshot.time_ns, initial=np.iinfo(np.int64).min))[:, None, None]
+    rows = jnp.where(known, rows, -1)
+    tick = jnp.concatenate([snapshot.tick, updates.tick])
+    size = jnp.concatenate([snapshot.size, updates.size])
+    there = rows >= 0
+    price = tick_prices(tick[jnp.maximum(rows, 0)], updates.tick_size, size.dtype)
+    price, size = jnp.where(there, price, jnp.nan), jnp.where(there, size[jnp.maximum(rows, 0)], 0.0)
+    book = Book(price[..., 0], size[..., 0], price[..., 1], size[..., 1])
+    return BookSeries(at, book, updates.symbol, updates.tick_size)
+
+
+def _on_host(snapshot, updates, at, levels: int, grid: PriceGrid | None, lanes: int | None) -> BookSeries:
+    snapshot, updates, at = jax.tree.map(np.asarray, (snapshot, updates, at))
+    if float(snapshot.tick_size) != float(updates.tick_size):
+        raise ValueError(f"expected one tick size, got {snapshot.tick_size} and {updates.tick_size}")
+    refuse_faults(snapshot, updates, at)
+    tick_size = float(updates.tick_size)
+    if len(at) == 0:
+        nothing = np.empty((0, levels), updates.size.dtype)
+        return BookSeries(at, Book(nothing, nothing, nothing, nothing), updates.symbol, tick_size)
+    grid = price_grid([snapshot, updates]) if grid is None else grid
+    until = np.searchsorted(updates.time_ns, at, side="right").astype(np.int32)
+    rows = _rows(snapshot, updates, until, levels, grid, lanes)
+    sides = []
+    for row in rows:
+        price = tick_prices(_taken(row, snapshot.tick, updates.tick), tick_size, updates.size.dtype)
+        size = _taken(row, snapshot.size, updates.size)
+        if (absent := row < 0).any():
+            price[absent], size[absent] = np.nan, 0
+        sides += [price, size]
+    return BookSeries(at, Book(*sides), updates.symbol, tick_size)
+
+
+def _taken(row: np.ndarray, snapshot: np.ndarray, updates: np.ndarray) -> np.ndarray:
+    """`concatenate([snapshot, updates])[row]` without the concatenation; anything where the row is -1."""
+    if len(snapshot) == 0:
+        return updates[row] if len(updates) else np.zeros(row.shape, updates.dtype)
+    if len(updates) == 0:
+        return snapshot[row]
+    taken = updates[np.maximum(row - len(snapshot), 0)]
+    before = row < len(snapshot)
+    taken[before] = snapshot[row[before]]
+    return taken
+
+
+def _rows(snapshot, updates, until: np.ndarray, levels: int, grid: PriceGrid, lanes: int | None) -> np.ndarray:
+    """Number of the row of snapshot and updates that set each level, -1 for none: `[side, time, level]`."""
+    # One thread a core on a CPU: XLA runs operations of this size on one.
+    threads = (os.cpu_count() or 1) if jax.default_backend() == "cpu" else 1
+    block = _block(len(updates), len(until))
+    blocks = int(np.maximum(-(-np.diff(until, prepend=0) // block), 1).sum())
+    threads = max(1, min(threads, blocks // 64))
+    lanes = lanes or _lanes(grid.num_cells)
+    # A few sizes only, so that streams of about the same length share a compiled kernel.
+    plan = Plan(levels, block, lanes, _rounded(-(-blocks // (threads * lanes)), 4))
+    padded = jnp.asarray(np.pad(until, (0, _rounded(len(until), 64) - len(until)), mode="edge"))
+    lengths = [_rounded(len(stream), 512) for stream in (snapshot, updates)]
+    codes = LevelCodes(*(_padded_codes(*pair, grid=grid) for pair in zip((snapshot, updates), lengths, strict=True)))
+
+    def run(thread: int) -> jax.Array:
+        return last_updates(codes, padded, thread * lanes, num_cells=grid.num_cells, plan=plan).block_until_ready()
+
+    with ThreadPoolExecutor(threads) as pool:
+        source = list(pool.map(run, range(threads)))
+    rows = np.asarray(_at_times(source, padded, plan))[:, : len(until)]
+    # The kernel counts the updates from the end of the padded snapshot.
+    padding = lengths[0] - len(snapshot)
+    return np.where(rows >= lengths[0], rows - padding, rows) if padding else rows
+
+
+def _padded_codes(stream: LevelUpdates, length: int, *, grid: PriceGrid) -> jax.Array:
+    # Distances from the lowest price fit int32 whatever the prices, so that x64 mode makes no difference.
+    kind = np.int32 if grid.distances is None else grid.distances.dtype
+    distance = np.subtract(stream.tick, grid.lowest, dtype=kind, casting="unsafe")
+    return _encode(distance, stream.side, stream.size > 0, grid, length)
+
+
+@partial(jax.jit, static_argnames="length")
+def _encode(distance, side, present, grid: PriceGrid, length: int) -> jax.Array:
+    codes = encode(grid.cell_at(distance), side, present, grid.num_cells)
+    return jnp.pad(codes, (0, length - len(codes)), constant_values=nowhere(grid.num_cells))
+
+
+@partial(jax.jit, static_argnames="plan")
+def _at_times(source: Sequence[jax.Array], until: jax.Array, plan: Plan) -> jax.Array:
+    """`[side, time, level]` out of the `[step, level, lane, side]` of several calls."""
+    step, lane = source_rows(until, plan)
+    rows = jnp.stack(source)[lane // plan.lanes, step, :, lane % plan.lanes]
+    return jnp.moveaxis(rows, -1, 0)
+
+
+def _block(num_updates: int, num_times: int) -> int:
+    """Updates taken together: about as many as come between two times, within reason."""
+    return min(_rounded(-(-num_updates // max(num_times, 1)), 16), 256)
+
+
+def _lanes(num_cells: int) -> int:
+    """As many lanes as the device works on side by side well, a power of two, while their tables fit its memory."""
+    cpu = jax.default_backend() == "cpu"
+    most, table_bytes = (_LANES_CPU, _TABLE_BYTES_CPU) if cpu else (_LANES_GPU, _TABLE_BYTES_GPU)
+    fitting = max(1, table_bytes // (8 * num_cells))
+    return min(most, 1 << (fitting.bit_length() - 1))
+
+
+def _rounded(length: int, least: int) -> int:
+    """At least `length` and `least`, in steps of an eighth of it or less."""
+    step = 1 << max(0, length.bit_length() - 4)
+    return max(-(-length // step) * step, least)

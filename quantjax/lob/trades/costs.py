@@ -1,0 +1,131 @@
+"""`trade_costs`: the spread of every trade of a recording, split at several horizons, and its volume-weighted means."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from quantjax.lob.book import BookSeries
+from quantjax.lob.trades.join import JoinedTrades, future_mids, join_trades
+from quantjax.lob.trades.series import TradeSeries
+from quantjax.lob.trades.spreads import effective_spread_bps, split_spread_bps, volume_weighted_mean
+from quantjax.lob.trades.validation import require_valid
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["CostSummary", "TradeCosts", "trade_costs"]
+
+
+class CostSummary(eqx.Module):
+    """Volume-weighted mean costs in basis points of the mid.
+
+    `effective`: over all trades that have one; `trades` and `volume`: how many and how much those are. By horizon in
+    seconds, over the trades that have a mid there: `effective_at`, `realised`, `impact` (effective_at = realised +
+    impact up to rounding) and `trades_at`.
+    """
+
+    effective: float
+    trades: int
+    volume: float
+    effective_at: dict[float, float]
+    realised: dict[float, float]
+    impact: dict[float, float]
+    trades_at: dict[float, int]
+
+
+class TradeCosts(eqx.Module):
+    """The spread of each trade: numpy arrays `[trade]`, dicts of them by horizon in seconds.
+
+    `joined`: the book before each trade; `price`, `size`, `side`: the trade's; `effective_bps`; `realised_bps[5.0]`,
+    `impact_bps[5.0]`: see `split_spread_bps`, effective = realised + impact to the last bit; `future_mid[5.0]`.
+    """
+
+    joined: JoinedTrades
+    price: np.ndarray
+    size: np.ndarray
+    side: np.ndarray
+    effective_bps: np.ndarray
+    realised_bps: dict[float, np.ndarray]
+    impact_bps: dict[float, np.ndarray]
+    future_mid: dict[float, np.ndarray]
+    horizon_counts: dict[str, int]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The counts of the join, trades of unknown side, and by horizon (`beyond_last_book_5s`) those whose mid is
+        beyond the last book, before the first, or of a book with an empty side."""
+        return {**self.joined.counts, "unknown_side": int(np.count_nonzero(self.side == 0)), **self.horizon_counts}
+
+    def __len__(self) -> int:
+        return len(self.price)
+
+    def summary(self) -> CostSummary:
+        """Volume-weighted means, and over how many trades."""
+        known = ~np.isnan(self.effective_bps)
+        horizons = tuple(self.realised_bps)
+        there = {h: ~np.isnan(self.realised_bps[h]) for h in horizons}
+        mean = lambda values: float(volume_weighted_mean(jnp.asarray(values), jnp.asarray(self.size)))  # noqa: E731
+        return CostSummary(
+            effective=mean(self.effective_bps),
+            trades=int(known.sum()),
+            volume=float(self.size[known].sum()),
+            effective_at={h: mean(np.where(there[h], self.effective_bps, np.nan)) for h in horizons},
+            realised={h: mean(self.realised_bps[h]) for h in horizons},
+            impact={h: mean(self.impact_bps[h]) for h in horizons},
+            trades_at={h: int(there[h].sum()) for h in horizons},
+        )
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The columns of the join, the trade, and a column for each measure and horizon (`impact_5s_bps`)."""
+        frame = self.joined.to_pandas()
+        columns = {"price": self.price, "size": self.size, "side": self.side, "effective_bps": self.effective_bps}
+        for horizon in self.realised_bps:
+            columns[f"future_mid_{horizon:g}s"] = self.future_mid[horizon]
+            columns[f"realised_{horizon:g}s_bps"] = self.realised_bps[horizon]
+            columns[f"impact_{horizon:g}s_bps"] = self.impact_bps[horizon]
+        return frame.assign(**columns)
+
+
+def trade_costs(
+    trades: TradeSeries,
+    series: BookSeries,
+    *,
+    horizons_s: Sequence[float] = (1.0, 5.0, 30.0),
+    allow_equal: bool = False,
+    max_age_s: float | None = None,
+) -> TradeCosts:
+    """Effective spread of every trade, and its realised spread and price impact after each horizon. Driver.
+
+    Arguments: `trades` with their sides (`sign_trades` guesses unknown ones; side 0 gives NaN and is counted) and
+    `series`, of one symbol on one clock, see `join_trades`, as for `allow_equal` and `max_age_s`; `horizons_s`, seconds
+    >= 0, each once. The mid after tau is that of the last book at or before t + tau, NaN beyond the last book.
+
+    Raises ValueError as `join_trades`, for bad prices, sizes or sides (`lob.clean_trades` drops them), and for
+    horizons given twice.
+    """
+    horizons = [float(horizon) for horizon in horizons_s]
+    if len(set(horizons)) < len(horizons):
+        raise ValueError(f"expected each horizon once, got {list(horizons_s)}")
+    require_valid(trades)
+    joined = join_trades(trades, series, allow_equal=allow_equal, max_age_s=max_age_s)
+    price, size, side = np.asarray(trades.price), np.asarray(trades.size), np.asarray(trades.side)
+    mid = joined.mid.astype(price.dtype, copy=False)
+    realised, impact, future, counts = {}, {}, {}, {}
+    effective = np.asarray(_effective(price, side, mid))
+    for horizon in horizons:
+        found = future_mids(joined.time_ns, series, horizon)
+        future[horizon] = found.mid
+        counts |= {f"{name}_{horizon:g}s": count for name, count in found.counts.items()}
+        split = _split(price, side, mid, found.mid.astype(price.dtype, copy=False))
+        realised[horizon], impact[horizon] = np.asarray(split.realised), np.asarray(split.impact)
+    return TradeCosts(joined, price, size, side, effective, realised, impact, future, counts)
+
+
+_effective = jax.jit(effective_spread_bps)
+_split = jax.jit(split_spread_bps)

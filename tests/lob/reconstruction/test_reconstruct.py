@@ -1,0 +1,241 @@
+"""Reconstruction is exactly what a dict of the levels gives, whatever the stream."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from quantjax import lob
+from quantjax.lob.reconstruction.kernel import last_updates
+from tests.lob.reconstruction.streams import assert_books, random_stream
+
+
+def times(updates: lob.LevelUpdates, count: int, seed: int = 0) -> np.ndarray:
+    """Random times over the stream and a little beyond, some of them equal to times of updates."""
+    rng = np.random.default_rng(seed)
+    last = int(updates.time_ns[-1]) if len(updates) else 10
+    chosen = rng.choice(updates.time_ns, count // 2) if len(updates) else np.zeros(0, np.int64)
+    return np.sort(np.concatenate([rng.integers(0, last + 10, count - count // 2), chosen]))
+
+
+@pytest.mark.parametrize(("levels", "num_times"), [(1, 1_000), (5, 1), (5, 40), (5, 1_000), (20, 5_000)])
+def test_equals_the_dict(levels: int, num_times: int):
+    snapshot, updates = random_stream(4_000, seed=levels)
+    series = lob.reconstruct(snapshot, updates, times(updates, num_times), levels)
+    assert_books(series, snapshot, updates, levels)
+    assert series.symbol == "XYZ"
+    assert series.tick_size == 0.01
+
+
+def test_a_book_of_thousands_of_levels_that_drifts_away():
+    """More levels than any window, and no price of the beginning left in use at the end."""
+    snapshot, updates = random_stream(60_000, seed=3, reach=4_000, drift=200_000)
+    series = lob.reconstruct(snapshot, updates, times(updates, 60), 50)
+    assert_books(series, snapshot, updates, 50)
+
+
+def test_a_price_far_away_from_all_others():
+    """Stub quotes: a table of all prices in between would not fit memory."""
+    snapshot, updates = random_stream(3_000, seed=5)
+    stub = replace(snapshot, tick=snapshot.tick.copy())
+    stub.tick[:2] = 1, 10**12
+    stub.side[:2] = 1, -1
+    series = lob.reconstruct(stub, updates, times(updates, 50), 60)
+    assert_books(series, stub, updates, 60)
+
+
+@pytest.mark.parametrize("limit", ["_DENSE_TICKS", "_TABLE_TICKS"])
+def test_every_way_to_find_a_cell(monkeypatch: pytest.MonkeyPatch, limit: str):
+    monkeypatch.setattr(grids, "_DENSE_TICKS", 10)
+    monkeypatch.setattr(grids, limit, 10)
+    snapshot, updates = random_stream(2_000, seed=8)
+    grid = lob.price_grid([snapshot, updates])
+    assert (grid.rank is None) == (limit == "_TABLE_TICKS")
+    assert int(grid.cell(jnp.asarray(updates.tick.max() + 1))) == -1
+    assert_books(lob.reconstruct(snapshot, updates, times(updates, 100), 10), snapshot, updates, 10)
+
+
+@pytest.mark.parametrize("lanes", [1, 100])
+def test_lanes_do_not_matter(lanes: int):
+    snapshot, updates = random_stream(4_000, seed=2)
+    at = times(updates, 500)
+    expected = lob.reconstruct(snapshot, updates, at, 5)
+    assert_books(lob.reconstruct(snapshot, updates, at, 5, lanes=lanes), snapshot, updates, 5)
+    found = lob.reconstruct(snapshot, updates, at, 5, lanes=lanes)
+    jax.tree.map(np.testing.assert_array_equal, found.book, expected.book)
+
+
+grids = importlib.import_module("quantjax.lob.reconstruction.price_grid")  # the package has a function of that name
+
+
+LEVEL = st.tuples(st.sampled_from([1, -1]), st.integers(1, 12), st.sampled_from([0.0, 1.0, 2.5]))
+
+
+@settings(max_examples=150)
+@given(st.lists(LEVEL, max_size=40), st.lists(LEVEL, max_size=8), st.lists(st.integers(0, 12), min_size=1, max_size=6))
+def test_any_small_stream(rows, first, at):
+    """Repeated prices at one time, deletions of what is not there, empty sides and crossed books."""
+
+    def stream(rows, time_ns):
+        side, tick, size = zip(*rows, strict=True) if rows else ((), (), ())
+        return lob.LevelUpdates(
+            np.asarray(time_ns, np.int64), np.array(side, np.int64), np.array(tick, np.int64), np.array(size), 0.5, "A"
+        )
+
+    snapshot, updates = stream(first, [0] * len(first)), stream(rows, [n // 4 for n in range(len(rows))])
+    series = lob.reconstruct(snapshot, updates, np.sort(np.array(at, np.int64)), 3)
+    assert_books(series, snapshot, updates, 3)
+
+
+def test_an_empty_stream_keeps_the_snapshot():
+    snapshot, updates = random_stream(100, seed=1)
+    series = lob.reconstruct(snapshot, updates[:0], np.array([0, 5]), 4)
+    assert_books(series, snapshot, updates[:0], 4)
+    nothing = lob.reconstruct(snapshot[:0], updates[:0], np.array([3]), 2)
+    assert not nothing.book.bid_size.any()
+    assert len(lob.reconstruct(snapshot, updates, np.array([], np.int64), 2)) == 0
+
+
+def test_streams_of_about_the_same_size_share_compiled_kernels():
+    before = last_updates._cache_size()  # type: ignore[attr-defined]
+    snapshot, updates = random_stream(9_800, seed=4, reach=31)
+    grid = lob.price_grid([snapshot, updates])
+    for count in range(9_300, 9_800, 50):
+        lob.reconstruct(snapshot, updates[:count], np.arange(0, 40_000, 100), 7, grid=grid)
+    assert last_updates._cache_size() - before <= 2  # type: ignore[attr-defined]
+
+
+def test_jit_and_vmap_equal_the_host():
+    streams = [random_stream(1_500 + 100 * seed, seed=seed, drift=10**seed) for seed in range(4)]
+    at = [times(updates, 60 + seed, seed) for seed, (_, updates) in enumerate(streams)]
+    batch = lob.stack_streams([s for s, _ in streams], [u for _, u in streams], at)
+    traces = []
+
+    @jax.jit
+    def all_books(batch):
+        traces.append(1)
+        return jax.vmap(lambda s, u, a, grid: lob.reconstruct(s, u, a, 6, grid=grid))(
+            batch.snapshot, batch.updates, batch.at, batch.grid
+        )
+
+    for _ in range(2):
+        series = all_books(batch)
+    assert len(traces) == 1
+    for number, (snapshot, updates) in enumerate(streams):
+        count = int(batch.num_times[number])
+        one = lob.BookSeries(series.time_ns[number, :count], series.book[number, :count], "XYZ", 0.01)
+        assert_books(one, snapshot, updates, 6)
+    # Padding asks for the last time again.
+    np.testing.assert_array_equal(series.book.bid_price[0, -1], series.book.bid_price[0, batch.num_times[0] - 1])
+
+
+def test_times_before_the_snapshot_are_unknown_under_tracing():
+    snapshot, updates = random_stream(100, seed=1)
+    snapshot = replace(snapshot, time_ns=snapshot.time_ns + 50)
+    grid = lob.price_grid([snapshot, updates])
+    series = jax.jit(lambda at: lob.reconstruct(snapshot, updates, at, 4, grid=grid))(np.array([0, 49, 50]))
+    assert (np.asarray(series.book.bid_size) > 0).any(axis=-1).tolist() == [False, False, True]
+
+
+def test_sizes_are_differentiable():
+    """A size at the top is that of the update that set it: the gradient counts how often each update is seen."""
+    snapshot, updates = random_stream(300, seed=6)
+    at, grid = times(updates, 40), lob.price_grid([snapshot, updates])
+
+    def total(sizes):
+        return lob.reconstruct(snapshot, replace(updates, size=sizes), at, 3, grid=grid).book.bid_size.sum()
+
+    gradient = jax.grad(total)(jnp.asarray(updates.size))
+    seen = np.flatnonzero(gradient)
+    assert len(seen)
+    assert float(gradient @ updates.size) <= float(total(jnp.asarray(updates.size)))
+    row, step = int(seen[0]), 1e-3
+    moved = total(jnp.asarray(updates.size).at[row].add(step)) - total(jnp.asarray(updates.size))
+    assert float(moved) / step == pytest.approx(float(gradient[row]), rel=1e-6)
+
+
+def test_float32_sizes():
+    snapshot, updates = random_stream(1_000, seed=7, dtype=np.float32)
+    series = lob.reconstruct(snapshot, updates, times(updates, 30), 5)
+    assert series.book.bid_price.dtype == np.float32
+    assert_books(series, snapshot, updates, 5)
+
+
+def test_without_x64_mode():
+    code = """
+import numpy as np
+from quantjax import lob
+from tests.lob.reconstruction.streams import assert_books, random_stream
+for lowest in (10**5, 10**11):
+    snapshot, updates = random_stream(1_000, seed=7, dtype=np.float32, lowest=lowest)
+    series = lob.reconstruct(snapshot, updates, np.arange(0, 5_000, 100), 5)
+    assert series.book.bid_price.dtype == np.float32
+    assert_books(series, snapshot, updates, 5)
+try:
+    snapshot.tick[0] = 1
+    snapshot.side[0] = 1
+    lob.reconstruct(snapshot, updates, np.array([1]))
+except ValueError as error:
+    assert "jax_enable_x64" in str(error)
+else:
+    raise AssertionError("expected an error")
+"""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda u: replace(u, time_ns=u.time_ns[::-1].copy()), "out of order, the first in row 1"),
+        (lambda u: replace(u, size=np.where(np.arange(len(u)) == 7, -1.0, u.size)), "1 negative, the first in row 7"),
+        (lambda u: replace(u, size=np.where(np.arange(len(u)) == 3, np.nan, u.size)), "1 not finite.*row 3"),
+        (lambda u: replace(u, side=np.where(np.arange(len(u)) == 5, 2, u.side)), "unknown side.*row 5"),
+        (lambda u: replace(u, symbol="ABC"), "one symbol.*XYZ.*ABC"),
+        (lambda u: replace(u, tick_size=0.1), "one tick size"),
+    ],
+)
+def test_faults_are_refused(change, message: str):
+    snapshot, updates = random_stream(100, seed=1)
+    updates = replace(updates, time_ns=np.arange(1, 101))
+    with pytest.raises(ValueError, match=message):
+        lob.reconstruct(snapshot, change(updates), np.array([50, 60]))
+
+
+def test_what_is_known_before_tracing():
+    snapshot, updates = random_stream(100, seed=1)
+    with pytest.raises(TypeError, match=r"expected snapshot as a lob.LevelUpdates, got NoneType.*updates\[:0\]"):
+        lob.reconstruct(None, updates, np.array([50]))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="levels >= 1"):
+        lob.reconstruct(snapshot, updates, np.array([50]), 0)
+    with pytest.raises(ValueError, match="lanes >= 1"):
+        lob.reconstruct(snapshot, updates, np.array([50]), lanes=0)
+    with pytest.raises(TypeError, match="int64 array"):
+        lob.reconstruct(snapshot, updates, np.array([0.5]))
+    with pytest.raises(ValueError, match="in order"):
+        lob.reconstruct(snapshot, updates, np.array([60, 50]))
+    with pytest.raises(ValueError, match="grid under tracing"):
+        jax.jit(lambda at: lob.reconstruct(snapshot, updates, at))(np.array([50]))
+    late = replace(snapshot, time_ns=snapshot.time_ns + 55)
+    with pytest.raises(ValueError, match=r"times from the snapshot's on \(55\), got 1 before it"):
+        lob.reconstruct(late, updates, np.array([50, 60]))
+
+
+def test_streams_are_checked_before_they_are_stacked():
+    snapshot, updates = random_stream(100, seed=1)
+    with pytest.raises(ValueError, match="got 1, 1 and 0"):
+        lob.stack_streams([snapshot], [updates], [])
+    with pytest.raises(ValueError, match=r"stream 0 \(XYZ\): expected at least one time"):
+        lob.stack_streams([snapshot], [updates], [np.array([], np.int64)])
+    bad = replace(updates, size=-updates.size - 1)
+    with pytest.raises(ValueError, match=r"stream 1 \(XYZ\): .*negative"):
+        lob.stack_streams([snapshot, snapshot], [updates, bad], [np.array([9])] * 2)

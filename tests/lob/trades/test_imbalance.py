@@ -1,0 +1,100 @@
+"""Bought against sold volume."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from quantjax.lob.trades import (
+    TradeSeries,
+    binned_trade_imbalance,
+    rolling_trade_imbalance,
+    trade_imbalance,
+    trade_imbalance_by_interval,
+)
+from quantjax.lob.trades.windows import rolling_sum
+from tests.assertions import assert_close
+from tests.lob.trades.inputs import COUNT, random_trades, slopes
+from tests.reference import trade_metrics as oracle
+
+_all = jax.jit(trade_imbalance)
+_rolling = jax.jit(rolling_trade_imbalance, static_argnames="window")
+
+
+def test_imbalance_equals_the_oracle_over_all_rolling_and_binned():
+    trades = random_trades(7)
+    size, side = trades.size, trades.side
+    found = _all(size, side)
+    assert_close(found.imbalance, oracle.imbalance(size, side))
+    assert_close(float(found.buy) + float(found.sell) + float(found.unknown), size.sum())
+    assert found.unknown > 0
+    for window in (1, 7, 64):
+        rolling = _rolling(size, side, window=window)
+        expected = [
+            oracle.imbalance(size[max(0, i - window + 1) : i + 1], side[max(0, i - window + 1) : i + 1])
+            if i >= window - 1
+            else np.nan
+            for i in range(COUNT)
+        ]
+        assert_close(rolling.imbalance, expected, what=str(window))
+    row = np.sort(np.random.default_rng(0).integers(0, 9, COUNT))
+    row[row == 4] = 5
+    binned = jax.jit(binned_trade_imbalance, static_argnames="bins")(size, side, row, bins=9)
+    assert_close(binned.imbalance, [oracle.imbalance(size[row == k], side[row == k]) for k in range(9)])
+    assert np.isnan(np.asarray(binned.imbalance)[4])
+
+
+def test_batches_equal_items():
+    trades = [random_trades(seed) for seed in (1, 2, 3)]
+    size, side = np.stack([t.size for t in trades]), np.stack([t.side for t in trades])
+    assert_close(_all(size, side).imbalance, [_all(t.size, t.side).imbalance for t in trades])
+    rolling = _rolling(size, side, window=7)
+    assert_close(np.asarray(rolling.imbalance)[1], rolling_trade_imbalance(size[1], side[1], 7).imbalance)
+
+
+def test_one_side_no_volume_and_bad_sizes():
+    size = np.array([1.0, 2.0])
+    assert _all(size, np.array([1, 1])).imbalance == 1
+    assert _all(size, np.array([-1, -1])).imbalance == -1
+    assert np.isnan(_all(size, np.array([0, 0])).imbalance)
+    assert np.isnan(_all(np.zeros(0), np.zeros(0, int)).imbalance)
+    for bad in (-1.0, np.nan):
+        sick, sides = np.array([bad, 1.0, 1.0, 3.0]), np.array([0, 1, -1, 1])
+        assert np.isnan(_all(sick, sides).imbalance)
+        # A bad size spoils its own windows only.
+        assert _rolling(sick, sides, window=2).imbalance.tolist()[2:] == [0.0, 0.5]
+
+
+def test_rolling_sum_keeps_small_values_after_large_ones():
+    values = jnp.array([1e16, 1.0, 1.0, 1.0, 1.0])
+    assert rolling_sum(values, 3).tolist()[3:] == [3.0, 3.0]
+    assert jnp.isnan(rolling_sum(values, 6)).all()
+    with pytest.raises(ValueError, match="expected window"):
+        rolling_sum(values, 0)
+
+
+def test_gradient_equals_finite_difference():
+    trades = random_trades(7)
+    gradient, difference = slopes(lambda q: trade_imbalance(q, trades.side).imbalance, trades.size)
+    np.testing.assert_allclose(gradient, difference, rtol=1e-6)
+
+
+def test_by_interval():
+    trades = random_trades(7)
+    found = trade_imbalance_by_interval(trades, 5e-8)
+    assert found.time_ns[0] == trades.time_ns[0] // 50 * 50
+    assert found.trades.sum() == COUNT
+    assert_close(found.buy.sum() + found.sell.sum() + found.unknown.sum(), trades.size.sum())
+    for start, value in zip(found.time_ns, found.imbalance, strict=True):
+        inside = (trades.time_ns >= start) & (trades.time_ns < start + 50)
+        assert_close(value, oracle.imbalance(trades.size[inside], trades.side[inside]))
+    assert list(found.to_pandas().columns) == ["imbalance", "buy", "sell", "unknown", "trades"]
+    assert len(trade_imbalance_by_interval(trades[:0], 1.0).imbalance) == 0
+    for interval in (0.0, -1.0, np.nan):
+        with pytest.raises(ValueError, match="expected interval_s"):
+            trade_imbalance_by_interval(trades, interval)
+    far = TradeSeries(np.array([0, 10**18]), np.ones(2), np.ones(2), np.ones(2, int), "XYZ")
+    with pytest.raises(ValueError, match="at most 10,000,000 intervals"):
+        trade_imbalance_by_interval(far, 1.0)

@@ -1,0 +1,81 @@
+"""One trace for many calls, and float32 with x64 off in a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import jax
+import numpy as np
+
+from quantjax.lob.trades import (
+    bipower_variation,
+    lee_ready,
+    log_returns,
+    roll_spread,
+    split_spread_bps,
+    trade_imbalance,
+    two_scale_variance,
+    volume_weighted_mean,
+)
+from tests.lob.trades.inputs import random_trades
+
+
+def test_one_trace_for_many_calls():
+    traces = 0
+
+    @jax.jit
+    def kernel(price, size, side, mid):
+        nonlocal traces
+        traces += 1
+        sign = lee_ready(price, mid)
+        cost = split_spread_bps(price, sign, mid, mid)
+        returns = log_returns(price)
+        return (
+            volume_weighted_mean(cost.effective, size),
+            trade_imbalance(size, side),
+            roll_spread(price),
+            bipower_variation(returns) + two_scale_variance(returns, 5),
+        )
+
+    for seed in (1, 2, 3):
+        trades = random_trades(seed)
+        found = kernel(trades.price, trades.size, trades.side, trades.price + 0.004)
+        assert np.isfinite(found[0])
+    assert traces == 1
+
+
+FLOAT32 = """
+import jax
+import numpy as np
+from quantjax import lob
+from quantjax.lob import trades as t
+from tests.lob.trades.inputs import random_series, random_trades
+trades, series = random_trades(1, dtype=np.float32), random_series(2, dtype=np.float32)
+assert not jax.config.read("jax_enable_x64")
+costs = t.trade_costs(trades, series, horizons_s=(2e-8,))
+there = ~np.isnan(costs.realised_bps[2e-8])
+assert there.any()
+sums = costs.realised_bps[2e-8] + costs.impact_bps[2e-8]
+np.testing.assert_array_equal(costs.effective_bps[there], sums[there])
+found = t.vpin(trades, 5.0, window=3, lot_size=1e-3)
+np.testing.assert_array_equal(found.buy + found.sell + found.unknown, 5000)
+assert found.vpin.dtype == np.float32
+bulk = t.vpin(trades, 5.0, window=3, lot_size=1e-3, classification=t.BulkVolume(1e-7))
+np.testing.assert_array_equal(bulk.buy + bulk.sell, 5000)
+assert t.sign_trades(trades, series).lee_ready.dtype == np.int8
+assert t.trade_imbalance_by_interval(trades, 1e-7).imbalance.dtype == np.float32
+assert t.illiquidity(trades, 1e-7).kyle.impact.dtype == np.float32
+assert np.isfinite(t.realised_variances(trades.time_ns, trades.price, 1e-8).two_scale)
+try:
+    t.realised_variances(trades.time_ns, np.float64(trades.price))
+except ValueError as error:
+    assert "jax_enable_x64" in str(error)
+else:
+    raise SystemExit("float64 was taken")
+"""
+
+
+def test_float32_without_x64():
+    done = subprocess.run([sys.executable, "-W", "error", "-c", FLOAT32], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

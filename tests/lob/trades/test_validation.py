@@ -1,0 +1,59 @@
+"""Trades that nothing can be measured on are reported, dropped and counted, or refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from quantjax.lob.trades import (
+    TradeSeries,
+    check_trades,
+    clean_trades,
+    trade_costs,
+    trade_imbalance_by_interval,
+    vpin,
+)
+from tests.lob.trades.inputs import random_series, random_trades
+
+
+@pytest.fixture
+def sick() -> TradeSeries:
+    return TradeSeries(
+        np.array([10, 20, 15, 30, 40, 50]),
+        np.array([100.0, np.nan, 100.1, 100.2, 0.0, 100.0]),
+        np.array([1.0, 1.0, -1.0, np.inf, 1.0, 0.0]),
+        np.array([1, -1, 0, 2, 1, 0]),
+        "XYZ",
+    )
+
+
+def test_check_says_which(sick):
+    found = check_trades(sick)
+    assert found.counts == {"bad_price": 2, "bad_size": 2, "bad_side": 1, "unknown_side": 2, "clock_went_back": 1}
+    assert found.invalid.tolist() == [False, True, True, True, True, False]
+    assert not found.ok
+    assert check_trades(random_trades(1)).ok
+
+
+def test_clean_drops_counts_and_sorts(sick):
+    cleaned = clean_trades(sick)
+    assert cleaned.trades.time_ns.tolist() == [10, 50]
+    assert cleaned.counts == {"invalid_dropped": 4, "clock_went_back": 0}
+    backwards = clean_trades(random_trades(1)[::-1])
+    assert (np.diff(backwards.trades.time_ns) >= 0).all()
+    assert backwards.counts["clock_went_back"] > 0
+    kept = clean_trades(random_trades(1)[::-1], time_order="keep")
+    assert (np.diff(kept.trades.time_ns) <= 0).all()
+    with pytest.raises(ValueError, match="expected time_order"):
+        clean_trades(sick, time_order="reverse")
+
+
+def test_drivers_refuse_and_say_what_to_do(sick):
+    for driver in (
+        lambda trades: trade_costs(trades, random_series(2)),
+        lambda trades: trade_imbalance_by_interval(trades, 1.0),
+        lambda trades: vpin(trades, 1.0),
+    ):
+        with pytest.raises(ValueError, match=r"2 bad_price, 2 bad_size, 1 bad_side.*row 1.*clean_trades"):
+            driver(sick)
+        driver(clean_trades(sick).trades)
