@@ -1,0 +1,160 @@
+"""Price impact regressions and errors of predictors: known answers, padding, and recorded books."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from quantjax import io, lob
+from quantjax.lob import flow
+from quantjax.numerics import Homoskedastic, White, ols
+from tests.assertions import assert_close
+
+SECOND = 10**9
+
+
+def impact_series(count=2000, seed=0, slope=0.05) -> lob.BookSeries:
+    """Books whose bid queue alone changes, while the mid moves by `slope` ticks for each unit of that flow, and noise.
+
+    Prices move on the ask side far away from the flow: only one unit of size rests there, at every price.
+    """
+    rng = np.random.default_rng(seed)
+    change = rng.integers(-5, 6, count).astype(float)
+    bid_size = 1000.0 + np.cumsum(change) - change[0]
+    mid = 0.01 * (slope * np.cumsum(change) + 0.1 * np.cumsum(rng.normal(size=count)))
+    ask = 100.0 + 2 * mid
+    column = np.ones((count, 1))
+    book = lob.Book(99.0 * column, bid_size[:, None], ask[:, None], 1e-9 * column)
+    times = np.sort(rng.integers(0, 200 * SECOND, count)).astype(np.int64)
+    times[[0, -1]] = 0, 200 * SECOND
+    return lob.BookSeries(times, book, "XYZ", 0.01)
+
+
+def test_impact_is_the_regression_of_change_on_flow():
+    imbalance = flow.order_flow_imbalance(impact_series(), np.arange(0, 201 * SECOND, SECOND))
+    fit = flow.price_impact(imbalance)
+    assert abs(fit.coefficients[0] - 0.05) < 4 * fit.std_error[0]
+    expected = ols(imbalance.ofi, imbalance.mid_change, errors=White())
+    jax.tree.map(lambda a, b: assert_close(a, b, scale=100), fit, expected)
+    later = flow.price_impact(imbalance, lead=1, errors=Homoskedastic())
+    x, y = imbalance.ofi[:-1, 0], imbalance.mid_change[1:]
+    assert_close(later.r_squared, np.corrcoef(x, y)[0, 1] ** 2, scale=1e3)
+    assert later.num_observations == 199
+
+
+def test_by_horizon_equals_each_horizon_alone():
+    series = impact_series()
+    result = flow.impact_by_horizon(series, (1, 7.5, 20))
+    for horizon, fit in result.contemporaneous.items():
+        edges = np.arange(0, 200 * SECOND + 1, round(horizon * SECOND))
+        imbalance = flow.order_flow_imbalance(series, edges)
+        alone = flow.price_impact(imbalance)
+        jax.tree.map(lambda a, b: assert_close(a, b, scale=1e4), fit, alone)
+        jax.tree.map(
+            lambda a, b: assert_close(a, b, scale=1e4),
+            result.predictive[horizon],
+            flow.price_impact(imbalance, lead=1),
+        )
+    table = result.to_pandas()
+    assert table.index.tolist() == [1.0, 7.5, 20.0]
+    assert (table["contemporaneous_r_squared"] > table["predictive_r_squared"]).all()
+
+
+def test_by_window_finds_the_law_of_depth():
+    # beta_i = 3 / depth_i^0.8 exactly, by construction of the imbalance.
+    rng = np.random.default_rng(1)
+    depth = np.repeat([10.0, 20.0, 50.0, 80.0, 200.0, 400.0], 30)
+    ofi = rng.normal(size=180) * depth
+    change = 3 / depth**0.8 * ofi
+    change[150:] *= -1  # a window whose beta is negative
+    imbalance = flow.OrderFlowImbalance(
+        edges_ns=np.arange(182, dtype=np.int64),
+        mid=np.ones(182),
+        mid_change=np.append(change, 0.0),
+        ofi=np.append(ofi, 0.0)[:, None],
+        depth=np.append(depth, 1.0)[:, None],
+        num_events=np.full(181, 3),
+        num_left_out=0,
+        symbol="XYZ",
+    )
+    result = flow.impact_by_window(imbalance, 30)
+    np.testing.assert_allclose([result.exponent, result.scale, result.scaling.r_squared], [0.8, 3.0, 1.0], rtol=1e-9)
+    assert (result.scaling.num_dropped, result.num_left_out) == (1, 1)
+    np.testing.assert_allclose(result.depth, [10, 20, 50, 80, 200, 400])
+    np.testing.assert_allclose(result.beta[:2], 3 / np.array([10.0, 20.0]) ** 0.8)
+
+
+def test_future_prices():
+    price = np.array([1.0, 1.0, 2.0, np.nan, 2.0, 3.0, 3.0, 1.0, 1.0])
+    expected = []
+    for row in range(9):
+        changes = [s for s in range(row + 1, 9) if price[s] - price[s - 1] not in (0,) and not
+                   np.isnan(price[s] - price[s - 1])]  # fmt: skip
+        expected.append(changes[0] if changes else 9)
+    assert flow.next_change(price).tolist() == jax.jit(flow.next_change)(price).tolist() == expected
+    assert_close(flow.next_mid(price), [price[k] if k < 9 else np.nan for k in expected])
+    assert flow.next_mid(price[:0]).shape == flow.next_change(price[:0]).shape == (0,)
+    series = impact_series(300)
+    future = flow.future_mid(series, 0.5)
+    mids = np.asarray(lob.mid(series.book))
+    for row in (0, 17, 100, 299):
+        later = series.time_ns[row] + SECOND // 2
+        expected_row = np.flatnonzero(series.time_ns <= later)[-1]
+        wanted = mids[expected_row] if later <= series.time_ns[-1] else np.nan
+        np.testing.assert_allclose(future[row], wanted)
+    with pytest.raises(ValueError, match="horizon_s > 0, got 0"):
+        flow.future_mid(series, 0)
+
+
+def test_predictor_errors():
+    rng = np.random.default_rng(2)
+    mid, move, noise = rng.normal(size=(3, 2, 50))
+    future, predictor = mid + move, mid + 0.5 * move + 0.1 * noise
+    future[1, 3], predictor[1, 4] = np.nan, np.inf
+    errors = flow.predictor_errors(predictor, mid, future)
+    kept = np.setdiff1d(np.arange(50), [3, 4])
+    own, base = (np.mean((future[1] - other[1])[kept] ** 2) for other in (predictor, mid))
+    assert_close([errors.rmse[1], errors.mid_rmse[1]], np.sqrt([own, base]), scale=10)
+    assert_close(errors.r_squared[1], 1 - own / base, scale=10)
+    assert errors.num_dropped.tolist() == [0, 2]
+    assert np.isnan(flow.predictor_errors(np.full(3, np.nan), mid[0, :3], mid[0, :3]).rmse)
+    gradient = jax.grad(lambda p: flow.predictor_errors(p, mid[1], future[1]).r_squared)(jnp.asarray(predictor[1]))
+    assert jnp.isfinite(gradient).all()
+
+
+def test_bad_inputs():
+    imbalance = flow.order_flow_imbalance(impact_series(), np.arange(0, 201 * SECOND, SECOND))
+    with pytest.raises(ValueError, match="levels <= 1"):
+        flow.price_impact(imbalance, levels=2)
+    with pytest.raises(ValueError, match="lead as an integer >= 0, got -1"):
+        flow.price_impact(imbalance, lead=-1)
+    with pytest.raises(ValueError, match="more than 200 intervals, got 200"):
+        flow.price_impact(imbalance, lead=200)
+    for horizons in ((), (0, 1), (1, 1)):
+        with pytest.raises(ValueError, match="positive horizons_s"):
+            flow.impact_by_horizon(impact_series(), horizons)
+    with pytest.raises(ValueError, match="half of the 200 s"):
+        flow.impact_by_horizon(impact_series(), (1, 101))
+    with pytest.raises(ValueError, match=">= 3, got 2"):
+        flow.impact_by_window(imbalance, 2)
+    with pytest.raises(ValueError, match="at least 201 intervals, got 200"):
+        flow.impact_by_window(imbalance, 201)
+
+
+def test_recorded_books_move_with_their_flow(data):
+    """Amazon, 21 June 2012: deeper levels explain more, and the integrated flow more than the best level, later on."""
+    path = data / "lobster" / "AMZN_2012-06-21_34200000_57600000_message_5.csv.gz"
+    series = io.read_books(path, levels=5).only()
+    edges = np.arange(series.time_ns[0], series.time_ns[-1], 10 * SECOND)
+    imbalance = flow.order_flow_imbalance(series, edges, levels=5)
+    best, all_levels = flow.price_impact(imbalance), flow.price_impact(imbalance, levels=5)
+    np.testing.assert_allclose([best.r_squared, all_levels.r_squared], [0.312445, 0.598480], atol=1e-5)
+    assert best.t_stat[0] > 3
+    half = len(imbalance) // 2
+    normalised, change = imbalance.normalised, imbalance.mid_change[half:]
+    model = flow.fit_integrated_order_flow(normalised[:half])
+    assert (model.weights > 0).all()
+    integrated = np.asarray(model(normalised[half:]))
+    assert np.corrcoef(integrated, change)[0, 1] ** 2 > 0.8 > np.corrcoef(normalised[half:, 0], change)[0, 1] ** 2
