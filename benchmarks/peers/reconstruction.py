@@ -1,7 +1,7 @@
 """Books out of level updates in other tools: each takes the updates and gives the top levels after every `every`-th.
 
-All of them return `[time, side, level, (tick, size)]` float64, absent levels 0, or, where a tool cannot say which book it is
-in full, the best prices only, which its docstring says.
+All of them return `[time, side, level, (tick, size)]` float64, absent levels 0, or, where a tool cannot say which book
+it is in full, the best prices only, which its docstring says.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 
 from quantjax.lob import LevelUpdates
 
-__all__ = ["PEERS", "dict_book", "dense_numba", "hftbacktest_roi", "order_book_c", "windowed_numpy"]
+__all__ = ["dense_numba", "dict_book", "hftbacktest_roi", "order_book_c", "windowed_numpy"]
 
 
 def dict_book(updates: LevelUpdates, every: int, levels: int) -> np.ndarray:
@@ -38,7 +38,8 @@ def dict_book(updates: LevelUpdates, every: int, levels: int) -> np.ndarray:
 
 
 def windowed_numpy(updates: LevelUpdates, every: int, levels: int) -> np.ndarray:
-    """numpy: an array of sizes a side over all ticks, one fancy assignment a block, and `flatnonzero` from the best on."""
+    """numpy: an array of sizes a side over all ticks, one fancy assignment a block, and `flatnonzero` from the best
+    on."""
     lowest = int(updates.tick.min())
     width = int(updates.tick.max()) - lowest + 1
     times, window = len(updates) // every, 4 * levels
@@ -68,7 +69,8 @@ def windowed_numpy(updates: LevelUpdates, every: int, levels: int) -> np.ndarray
 
 
 def dense_numba(updates: LevelUpdates, every: int, levels: int) -> np.ndarray:
-    """numba: an array of sizes a side over all ticks, which lie in one range known beforehand, walked from the best on."""
+    """numba: an array of sizes a side over all ticks, which lie in one range known beforehand, walked from the best
+    on."""
     lowest = int(updates.tick.min())
     width = int(updates.tick.max()) - lowest + 1
     return _numba_kernel()(updates.side, updates.tick, updates.size, every, levels, lowest, width)
@@ -199,7 +201,7 @@ def _hftbacktest_walk() -> Callable[..., np.ndarray]:
         for time in range(times):
             test.elapse(step_ns if time else first_ns)
             depth = test.depth(0)
-            level, tick, lowest = 0, depth.best_bid_tick, depth.best_bid_tick - 100 * levels
+            level, tick, lowest = 0, depth.best_bid_tick, depth.best_bid_tick - 1000 * levels
             while level < levels and tick > lowest:
                 size = depth.bid_qty_at_tick(tick)
                 if size > 0:
@@ -207,7 +209,7 @@ def _hftbacktest_walk() -> Callable[..., np.ndarray]:
                     out[time, 0, level, 1] = size
                     level += 1
                 tick -= 1
-            level, tick, highest = 0, depth.best_ask_tick, depth.best_ask_tick + 100 * levels
+            level, tick, highest = 0, depth.best_ask_tick, depth.best_ask_tick + 1000 * levels
             while level < levels and tick < highest:
                 size = depth.ask_qty_at_tick(tick)
                 if size > 0:

@@ -83,8 +83,13 @@ def price_grid(streams: Iterable[LevelUpdates]) -> PriceGrid:
 def stacked_price_grids(symbols: Sequence[Iterable[LevelUpdates]]) -> PriceGrid:
     """The grids of several symbols' streams in one, with a leading axis. Driver.
 
-    They look their cells up by binary search, which has one shape whatever the range of the prices.
+    Every tick has a cell where no range of prices is wide; else cells are looked up by binary search, which has one
+    shape whatever the ranges.
     """
+    grids = [price_grid(streams) for streams in symbols]
+    if all(grid.rank is None and grid.distances is None for grid in grids):
+        room = max(grid.num_cells for grid in grids)
+        return PriceGrid(np.stack([grid.lowest for grid in grids]), None, None, room)
     ticks = [np.unique(np.concatenate(pieces)) if (pieces := _visited(streams)) else _NO_TICKS for streams in symbols]
     return jax.tree.map(lambda *arrays: np.stack(arrays), *_searched(ticks))
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -14,8 +11,9 @@ from jax.core import Tracer
 from jaxtyping import Int64
 
 from quantjax.lob.book import Book, BookSeries
-from quantjax.lob.reconstruction.kernel import LevelCodes, Plan, encode, last_updates, nowhere, source_rows
+from quantjax.lob.reconstruction.kernel import LevelCodes, Plan, encode, last_updates, source_rows
 from quantjax.lob.reconstruction.price_grid import PriceGrid, price_grid
+from quantjax.lob.reconstruction.rows import block_length, find_rows, lanes_that_fit, prepare
 from quantjax.lob.reconstruction.validation import refuse_faults
 from quantjax.lob.updates import LevelUpdates, tick_prices
 
@@ -23,9 +21,6 @@ __all__ = ["reconstruct"]
 
 Array = jax.Array | np.ndarray
 
-# A lane's tables should stay in the cache of a core; a GPU has more of both.
-_LANES_CPU, _TABLE_BYTES_CPU = 16, 1 << 23
-_LANES_GPU, _TABLE_BYTES_GPU = 1024, 1 << 30
 _MAX_UPDATES = 1 << 30  # their numbers are int32, shifted by a bit
 
 
@@ -96,10 +91,10 @@ def _traced(snapshot, updates, at, levels: int, grid: PriceGrid | None, lanes: i
             "lob.price_grid([snapshot, updates]), or batches with lob.stack_streams"
         )
     until = jnp.searchsorted(updates.time_ns, at, side="right").astype(jnp.int32)
-    block = _block(len(updates), len(at))
+    block = block_length(len(updates), len(at))
     # Every interval has a block of its own, and the updates fill so many: no more than that is needed.
     blocks = len(at) + len(updates) // block
-    lanes = min(lanes or _lanes(grid.num_cells), blocks)
+    lanes = min(lanes or lanes_that_fit(grid.num_cells), blocks)
     plan = Plan(levels, block, lanes, -(-blocks // lanes))
     codes = LevelCodes(*(encode(grid.cell(s.tick), s.side, s.size > 0, grid.num_cells) for s in (snapshot, updates)))
     source = last_updates(codes, until, 0, num_cells=grid.num_cells, plan=plan)
@@ -127,89 +122,28 @@ def _on_host(snapshot, updates, at, levels: int, grid: PriceGrid | None, lanes: 
         return BookSeries(at, Book(nothing, nothing, nothing, nothing), updates.symbol, tick_size)
     grid = price_grid([snapshot, updates]) if grid is None else grid
     until = np.searchsorted(updates.time_ns, at, side="right").astype(np.int32)
-    rows = _rows(snapshot, updates, until, levels, grid, lanes)
-    sides = []
-    for row in rows:
+    rows = find_rows(prepare(snapshot, updates, until, levels, grid, lanes))
+
+    def side(row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         price = tick_prices(_taken(row, snapshot.tick, updates.tick), tick_size, updates.size.dtype)
         size = _taken(row, snapshot.size, updates.size)
         if (absent := row < 0).any():
             price[absent], size[absent] = np.nan, 0
-        sides += [price, size]
-    return BookSeries(at, Book(*sides), updates.symbol, tick_size)
+        return price, size
+
+    # Fetching what lies all over the stream waits for memory: two at once.
+    with ThreadPoolExecutor(2) as pool:
+        (bid_price, bid_size), (ask_price, ask_size) = pool.map(side, rows)
+    return BookSeries(at, Book(bid_price, bid_size, ask_price, ask_size), updates.symbol, tick_size)
 
 
 def _taken(row: np.ndarray, snapshot: np.ndarray, updates: np.ndarray) -> np.ndarray:
     """`concatenate([snapshot, updates])[row]` without the concatenation; anything where the row is -1."""
     if len(snapshot) == 0:
-        return updates[row] if len(updates) else np.zeros(row.shape, updates.dtype)
+        return updates.take(row) if len(updates) else np.zeros(row.shape, updates.dtype)
     if len(updates) == 0:
-        return snapshot[row]
-    taken = updates[np.maximum(row - len(snapshot), 0)]
+        return snapshot.take(row)
+    taken = updates.take(np.maximum(row - len(snapshot), 0))
     before = row < len(snapshot)
     taken[before] = snapshot[row[before]]
     return taken
-
-
-def _rows(snapshot, updates, until: np.ndarray, levels: int, grid: PriceGrid, lanes: int | None) -> np.ndarray:
-    """Number of the row of snapshot and updates that set each level, -1 for none: `[side, time, level]`."""
-    # One thread a core on a CPU: XLA runs operations of this size on one.
-    threads = (os.cpu_count() or 1) if jax.default_backend() == "cpu" else 1
-    block = _block(len(updates), len(until))
-    blocks = int(np.maximum(-(-np.diff(until, prepend=0) // block), 1).sum())
-    threads = max(1, min(threads, blocks // 64))
-    lanes = lanes or _lanes(grid.num_cells)
-    # A few sizes only, so that streams of about the same length share a compiled kernel.
-    plan = Plan(levels, block, lanes, _rounded(-(-blocks // (threads * lanes)), 4))
-    padded = jnp.asarray(np.pad(until, (0, _rounded(len(until), 64) - len(until)), mode="edge"))
-    lengths = [_rounded(len(stream), 512) for stream in (snapshot, updates)]
-    codes = LevelCodes(*(_padded_codes(*pair, grid=grid) for pair in zip((snapshot, updates), lengths, strict=True)))
-
-    def run(thread: int) -> jax.Array:
-        return last_updates(codes, padded, thread * lanes, num_cells=grid.num_cells, plan=plan).block_until_ready()
-
-    with ThreadPoolExecutor(threads) as pool:
-        source = list(pool.map(run, range(threads)))
-    rows = np.asarray(_at_times(source, padded, plan))[:, : len(until)]
-    # The kernel counts the updates from the end of the padded snapshot.
-    padding = lengths[0] - len(snapshot)
-    return np.where(rows >= lengths[0], rows - padding, rows) if padding else rows
-
-
-def _padded_codes(stream: LevelUpdates, length: int, *, grid: PriceGrid) -> jax.Array:
-    # Distances from the lowest price fit int32 whatever the prices, so that x64 mode makes no difference.
-    kind = np.int32 if grid.distances is None else grid.distances.dtype
-    distance = np.subtract(stream.tick, grid.lowest, dtype=kind, casting="unsafe")
-    return _encode(distance, stream.side, stream.size > 0, grid, length)
-
-
-@partial(jax.jit, static_argnames="length")
-def _encode(distance, side, present, grid: PriceGrid, length: int) -> jax.Array:
-    codes = encode(grid.cell_at(distance), side, present, grid.num_cells)
-    return jnp.pad(codes, (0, length - len(codes)), constant_values=nowhere(grid.num_cells))
-
-
-@partial(jax.jit, static_argnames="plan")
-def _at_times(source: Sequence[jax.Array], until: jax.Array, plan: Plan) -> jax.Array:
-    """`[side, time, level]` out of the `[step, level, lane, side]` of several calls."""
-    step, lane = source_rows(until, plan)
-    rows = jnp.stack(source)[lane // plan.lanes, step, :, lane % plan.lanes]
-    return jnp.moveaxis(rows, -1, 0)
-
-
-def _block(num_updates: int, num_times: int) -> int:
-    """Updates taken together: about as many as come between two times, within reason."""
-    return min(_rounded(-(-num_updates // max(num_times, 1)), 16), 256)
-
-
-def _lanes(num_cells: int) -> int:
-    """As many lanes as the device works on side by side well, a power of two, while their tables fit its memory."""
-    cpu = jax.default_backend() == "cpu"
-    most, table_bytes = (_LANES_CPU, _TABLE_BYTES_CPU) if cpu else (_LANES_GPU, _TABLE_BYTES_GPU)
-    fitting = max(1, table_bytes // (8 * num_cells))
-    return min(most, 1 << (fitting.bit_length() - 1))
-
-
-def _rounded(length: int, least: int) -> int:
-    """At least `length` and `least`, in steps of an eighth of it or less."""
-    step = 1 << max(0, length.bit_length() - 4)
-    return max(-(-length // step) * step, least)

@@ -114,8 +114,9 @@ def test_streams_of_about_the_same_size_share_compiled_kernels():
     assert last_updates._cache_size() - before <= 2  # type: ignore[attr-defined]
 
 
-def test_jit_and_vmap_equal_the_host():
-    streams = [random_stream(1_500 + 100 * seed, seed=seed, drift=10**seed) for seed in range(4)]
+@pytest.mark.parametrize("drift", [3, 30])  # ranges of prices that have a cell for every tick, and one that has not
+def test_jit_and_vmap_equal_the_host(drift: int):
+    streams = [random_stream(1_500 + 100 * seed, seed=seed, drift=drift**seed) for seed in range(5)]
     at = [times(updates, 60 + seed, seed) for seed, (_, updates) in enumerate(streams)]
     batch = lob.stack_streams([s for s, _ in streams], [u for _, u in streams], at)
     traces = []
