@@ -125,7 +125,7 @@ def _on_host(snapshot, updates, at, levels: int, grid: PriceGrid | None, lanes: 
     rows = find_rows(prepare(snapshot, updates, until, levels, grid, lanes))
 
     def side(row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        price = tick_prices(_taken(row, snapshot.tick, updates.tick), tick_size, updates.size.dtype)
+        price = np.asarray(tick_prices(_taken(row, snapshot.tick, updates.tick), tick_size, updates.size.dtype))
         size = _taken(row, snapshot.size, updates.size)
         if (absent := row < 0).any():
             price[absent], size[absent] = np.nan, 0
