@@ -18,8 +18,9 @@ Array = jax.Array | np.ndarray
 
 # Up to so many ticks between the lowest and the highest price every tick has a cell, used or not.
 _DENSE_TICKS = 1 << 16
-# Up to so many, a table of them all finds the cell of a tick that is used (4 bytes each); beyond, a binary search.
-_TABLE_TICKS = 1 << 25
+# Up to so many for each update, a table of them all finds the cell of a tick that is used; beyond, a binary search,
+# which is the slower one for each update and needs no table.
+_TABLE_TICKS_AN_UPDATE = 8
 
 
 class PriceGrid(eqx.Module):
@@ -69,7 +70,7 @@ def price_grid(streams: Iterable[LevelUpdates]) -> PriceGrid:
     width = max((int(piece.max()) for piece in pieces), default=0) - lowest + 1
     if width <= _DENSE_TICKS:
         return PriceGrid(np.asarray(lowest), None, None, _whole_words(width))
-    if width > _TABLE_TICKS:
+    if width > _TABLE_TICKS_AN_UPDATE * sum(len(piece) for piece in pieces):
         return _searched([np.unique(np.concatenate(pieces))])[0]
     visited = np.zeros(width, bool)
     for piece in pieces:

@@ -53,13 +53,14 @@ def test_a_price_far_away_from_all_others():
     assert_books(series, stub, updates, 60)
 
 
-@pytest.mark.parametrize("limit", ["_DENSE_TICKS", "_TABLE_TICKS"])
-def test_every_way_to_find_a_cell(monkeypatch: pytest.MonkeyPatch, limit: str):
+@pytest.mark.parametrize("ticks_an_update", [1, 0])
+def test_every_way_to_find_a_cell(monkeypatch: pytest.MonkeyPatch, ticks_an_update: int):
+    """A table of the prices' cells, and a binary search; the other tests have a cell for every tick."""
     monkeypatch.setattr(grids, "_DENSE_TICKS", 10)
-    monkeypatch.setattr(grids, limit, 10)
+    monkeypatch.setattr(grids, "_TABLE_TICKS_AN_UPDATE", ticks_an_update)
     snapshot, updates = random_stream(2_000, seed=8)
     grid = lob.price_grid([snapshot, updates])
-    assert (grid.rank is None) == (limit == "_TABLE_TICKS")
+    assert (grid.rank is None) == (ticks_an_update == 0)
     assert int(grid.cell(jnp.asarray(updates.tick.max() + 1))) == -1
     assert_books(lob.reconstruct(snapshot, updates, times(updates, 100), 10), snapshot, updates, 10)
 
