@@ -23,7 +23,7 @@ from benchmarks.inputs import random_updates
 from benchmarks.peers import reconstruction as peers
 from quantjax import lob
 from quantjax.lob.reconstruction.rows import find_rows, prepare
-from quantjax.lob.updates import price_ticks
+from quantjax.lob.ticks import price_ticks
 
 __all__ = ["main"]
 

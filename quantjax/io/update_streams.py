@@ -18,7 +18,7 @@ from feeds.venue import Output
 from quantjax.io.errors import DataError
 from quantjax.io.options import ReadOptions, ReadReport
 from quantjax.io.venue_books import Observer, in_base_currency
-from quantjax.lob import LevelUpdates
+from quantjax.lob import BookSeries, LevelUpdates, reconstruct
 
 __all__ = ["UpdateCollector", "UpdateStream"]
 
@@ -56,6 +56,24 @@ class UpdateStream:
 
     def __len__(self) -> int:
         return len(self.updates)
+
+    def books(self, at: np.ndarray | None = None, levels: int = 20) -> BookSeries:
+        """`lob.reconstruct` of the stream at these times (default: at each time that an update came).
+
+        Raises ValueError for times at which the book was not in sync: before `start_ns` or after `end_ns`.
+        """
+        if at is None:
+            at = np.unique(np.concatenate([[self.start_ns], np.asarray(self.updates.time_ns)]))
+        times = np.asarray(at)
+        if times.dtype.kind == "M":
+            times = times.astype("datetime64[ns]").astype(np.int64)
+        outside = int(np.count_nonzero((times < self.start_ns) | (times > self.end_ns)))
+        if outside:
+            raise ValueError(
+                f"expected times while the book was in sync, {self.start_ns} to {self.end_ns}, "
+                f"got {outside} of {len(times)} outside; take the other streams of the recording for them"
+            )
+        return reconstruct(self.snapshot, self.updates, times, levels)
 
 
 class UpdateCollector:

@@ -82,8 +82,9 @@ def read_updates(
     are converted as in `io.read_books`), times in int64 nanoseconds UTC.
 
     Files that hold finished books (LOBSTER, JSON lines, Parquet) give the differences of consecutive books
-    (`lob.level_updates`) as one stream: `update_id` is then the number of the book, from 0 on. Books that are
-    unsorted are left out (`unsorted_dropped`), and times never decrease (`clock_went_back` counts the steps back).
+    (`lob.level_updates`) as one stream: `update_id` is then the number of the book, from 0 on, among those that are
+    kept. Books that are unsorted are left out (`unsorted_dropped`), and times never decrease (`clock_went_back` counts
+    the steps back).
 
     Raises FileNotFoundError, `io.DataError` (a ValueError) as `io.read_books` does and for prices that int64 ticks
     cannot hold, and ValueError for finished books whose dtype does not tell ticks apart.
@@ -138,7 +139,8 @@ def _differences(path: Path, format: str, options: ReadOptions) -> UpdateData:
         streams[symbol] = (_stream(cleaned.books, data.metadata["clock"]),) if len(cleaned.books) else ()
     metadata = {name: value for name, value in data.metadata.items() if name != "interval_s"}
     metadata["derived"] = "differences of recorded books"
-    counts = data.counts | _totals(streams) | ({"unsorted_dropped": unsorted} if unsorted else {})
+    counts = {name: count for name, count in data.counts.items() if name != "unsorted_kept"} | _totals(streams)
+    counts |= {"unsorted_dropped": unsorted} if unsorted else {}
     return UpdateData(streams, data.trades, counts, path, format, metadata)
 
 

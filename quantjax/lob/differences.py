@@ -7,12 +7,11 @@ import numpy as np
 from jaxtyping import Int64
 
 from quantjax.lob.book import BookSeries
+from quantjax.lob.ticks import ticks_on_grid
 from quantjax.lob.updates import LevelUpdates
 from quantjax.lob.validation import check
 
 __all__ = ["BookDifferences", "level_updates"]
-
-_GRID_TOLERANCE = 1e-6  # ticks; prices that are decimals are off by their rounding alone
 
 
 class BookDifferences(eqx.Module):
@@ -60,7 +59,7 @@ def level_updates(series: BookSeries) -> BookDifferences:
     _refuse_faults(series, time_ns)
     price = np.stack([series.book.bid_price, series.book.ask_price])
     sizes = np.stack([series.book.bid_size, series.book.ask_size])
-    bids, asks = _ticks(price, sizes, float(series.tick_size))
+    bids, asks = ticks_on_grid(price, sizes != 0, float(series.tick_size))
     # Ascending from the best level on: bids by minus price.
     sides = [_changes(-bids, sizes[0]), _changes(asks, sizes[1])]
     row = np.concatenate([found[0] for found in sides])
@@ -92,28 +91,6 @@ def _refuse_faults(series: BookSeries, time_ns: np.ndarray) -> None:
             f"expected times that never decrease, got {int(back.sum())} steps back, the first after row "
             f"{int(np.argmax(back))}; lob.clean sorts them"
         )
-
-
-def _ticks(price: np.ndarray, size: np.ndarray, tick_size: float) -> np.ndarray:
-    """Integer ticks `[side, time, level]`, 0 where the level is absent."""
-    present = size != 0
-    ratio = np.where(present, price, 0.0).astype(np.float64) / tick_size
-    ticks = np.rint(ratio)
-    precision = 2 * float(np.finfo(price.dtype).eps) * float(ratio.max(initial=0.0))
-    if precision >= 0.5:
-        raise ValueError(
-            f"expected prices whose dtype tells ticks of {tick_size:g} apart, got {price.dtype} prices up to "
-            f"{ratio.max():.0f} ticks; read them with dtype=float64, or state a coarser tick size"
-        )
-    off = np.abs(ratio - ticks) > max(_GRID_TOLERANCE, precision)
-    if off.any():
-        side, row, level = np.argwhere(off)[0]
-        raise ValueError(
-            f"expected prices that are multiples of the tick size {tick_size:g}, got {int(off.sum())} of "
-            f"{int(present.sum())} that are not, the first {price[side, row, level]:.12g} in row {row}; make the "
-            "series with the tick size of its prices"
-        )
-    return ticks.astype(np.int64)
 
 
 def _changes(key: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

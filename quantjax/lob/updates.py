@@ -1,18 +1,15 @@
-"""A stream of level updates: new absolute sizes of price levels, in integer ticks; and ticks as prices."""
+"""A stream of level updates: new absolute sizes of price levels, in integer ticks."""
 
 from __future__ import annotations
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int, Int64
 
-__all__ = ["LevelUpdates", "price_ticks", "tick_prices"]
+__all__ = ["LevelUpdates"]
 
 Array = jax.Array | np.ndarray
-
-_WHOLE = 1e-9  # how near 1 / tick_size is to a whole number where it is one
 
 
 class LevelUpdates(eqx.Module):
@@ -61,44 +58,10 @@ class LevelUpdates(eqx.Module):
         return self.time_ns.shape[0]
 
     def __getitem__(self, index: slice | np.ndarray) -> LevelUpdates:
-        if isinstance(index, int):
+        if isinstance(index, int | np.integer):
             raise TypeError(
                 f"expected a slice or an array of indices, got {index}; updates[{index}:{index + 1}] is one"
             )
         return LevelUpdates(
             self.time_ns[index], self.side[index], self.tick[index], self.size[index], self.tick_size, self.symbol
         )
-
-
-def tick_prices(tick: Array, tick_size, dtype: np.dtype | type = np.float64) -> Array:
-    """Prices of integer ticks: tick / (1 / tick_size) where 1 / tick_size is whole, else tick x tick_size.
-
-    The quotient of two whole numbers is the double nearest to the decimal price, as a parser of that price gives it;
-    the product may be its neighbour. numpy in, numpy out. Broadcasting.
-
-    >>> tick_prices(np.array([6_113_455]), 0.01), 6_113_455 * 0.01
-    (array([61134.55]), 61134.55)
-    """
-    if isinstance(tick, np.ndarray) and isinstance(tick_size, float | int):
-        per_unit = round(1 / tick_size)
-        whole = abs(per_unit * tick_size - 1) < _WHOLE
-        return (tick / float(per_unit) if whole else tick * float(tick_size)).astype(dtype, copy=False)
-    # In double precision where there is any, whatever the dtype asked for: 100,000.01 has no float32.
-    wide = np.float64 if jax.config.read("jax_enable_x64") else np.float32
-    tick, tick_size = jnp.asarray(tick, wide), jnp.asarray(tick_size, wide)
-    per_unit = jnp.rint(1 / tick_size)
-    whole = jnp.abs(per_unit * tick_size - 1) < (_WHOLE if wide == np.float64 else 1e-6)
-    # XLA would turn the quotient by a scalar into a product with its inverse, which is off by a bit: make it an array.
-    divisor = jnp.where(tick < 2.0**53, per_unit, 1.0)
-    return jnp.where(whole, tick / divisor, tick * tick_size).astype(dtype)
-
-
-def price_ticks(price: Array, tick_size) -> Array:
-    """The nearest tick of each price, an integer; 0 where the price is NaN. Broadcasting.
-
-    >>> price_ticks(np.array([61134.55, np.nan]), 0.01)
-    array([6113455,       0])
-    """
-    xp = np if isinstance(price, np.ndarray) and isinstance(tick_size, float | int) else jnp
-    tick = xp.rint(xp.asarray(price) / tick_size)
-    return xp.where(xp.isnan(tick), 0, tick).astype(np.int64 if xp is np else jnp.result_type(int))

@@ -8,7 +8,7 @@ import pytest
 from benchmarks.inputs import random_updates
 from benchmarks.peers import reconstruction as peers
 from quantjax import lob
-from quantjax.lob.updates import price_ticks
+from quantjax.lob.ticks import price_ticks
 
 EVERY, LEVELS = 50, 5
 

@@ -8,14 +8,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-from jaxtyping import Int64
 
 from quantjax.lob.book import Book, BookSeries
 from quantjax.lob.reconstruction.kernel import LevelCodes, Plan, encode, last_updates, source_rows
 from quantjax.lob.reconstruction.price_grid import PriceGrid, price_grid
 from quantjax.lob.reconstruction.rows import block_length, find_rows, lanes_that_fit, prepare
 from quantjax.lob.reconstruction.validation import refuse_faults
-from quantjax.lob.updates import LevelUpdates, tick_prices
+from quantjax.lob.ticks import tick_prices
+from quantjax.lob.updates import LevelUpdates
 
 __all__ = ["reconstruct"]
 
@@ -27,7 +27,7 @@ _MAX_UPDATES = 1 << 30  # their numbers are int32, shifted by a bit
 def reconstruct(
     snapshot: LevelUpdates,
     updates: LevelUpdates,
-    at: Int64[Array, " time"],
+    at: Array,
     levels: int = 20,
     *,
     grid: PriceGrid | None = None,
@@ -39,18 +39,21 @@ def reconstruct(
     levels gives, however deep the book and however far its prices move; a crossed book stays crossed.
 
     Arguments: `snapshot`, every level of the book that the updates start from (`updates[:0]` for an empty one);
-    `updates`, in order of time; `at`, int64 nanoseconds `[time]`, in order; `levels` of a side to give. `grid`: the
-    prices that there are, from `lob.price_grid`; found by looking at them unless traced. `lanes`: pieces of the stream
-    that are worked on side by side; chosen by the device.
+    `updates`, in order of time, none before the snapshot (those of its very time come after it); `at`, int64
+    nanoseconds or datetimes `[time]`, in order: after the last update the last book stands, whether or not the venue's
+    did; `levels` of a side to give. `grid`: the prices that there are, from `lob.price_grid`; found by looking at them
+    unless traced. `lanes`: pieces of the stream that are worked on side by side; chosen by the device.
 
     Returns a `lob.BookSeries` with `time_ns = at`: numpy arrays, JAX's under tracing. Its sizes are differentiable with
     respect to the updates' (a size is that of the update that set it); prices and the choice of levels are not.
 
-    Raises ValueError for no snapshot, symbols or tick sizes that differ, times out of order, negative sizes and others
-    that are not finite, unknown sides, and times before the snapshot's, when the book is not known. Under tracing no
-    values are looked at: `lob.check_updates` does on the host.
+    Raises TypeError for what is no LevelUpdates (a missing snapshot, say) and for `at`; ValueError for symbols, tick
+    sizes or dtypes that differ, updates out of order or before the snapshot, negative sizes and others that are not
+    finite, unknown sides, prices that a given `grid` lacks, and times before the snapshot's, when the book is not
+    known. Under tracing no values are looked at (`lob.check_updates` does on the host): books before the snapshot, and
+    those of a stream with prices that the grid lacks, are NaN in price and size, and so is a level of negative size.
 
-    Per item: batch over symbols and days with `jax.vmap` over what `lob.stack_streams` gives.
+    Per item: batch over symbols and days with `lob.stack_streams`, whose result `jax.vmap` takes.
 
     >>> side, tick, size = np.array([1, 1, -1]), np.array([9_999, 9_998, 10_001]), np.array([5.0, 7.0, 3.0])
     >>> snapshot = LevelUpdates(np.zeros(3, np.int64), side, tick, size, 0.01, "XYZ")
@@ -62,6 +65,14 @@ def reconstruct(
            [3., 0.],
            [3., 4.]]))
     """
+    _refuse_arguments(snapshot, updates, levels, lanes)
+    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves((snapshot, updates, at, grid))):
+        return _traced(snapshot, updates, at, levels, grid, lanes)
+    return _on_host(snapshot, updates, _nanoseconds(at), levels, grid, lanes)
+
+
+def _refuse_arguments(snapshot, updates, levels: int, lanes: int | None) -> None:
+    """Raise for what is known before any value is."""
     for name, stream in (("snapshot", snapshot), ("updates", updates)):
         if not isinstance(stream, LevelUpdates):
             raise TypeError(
@@ -70,25 +81,50 @@ def reconstruct(
             )
     if snapshot.symbol != updates.symbol:
         raise ValueError(f"expected one symbol, got a snapshot of {snapshot.symbol} and updates of {updates.symbol}")
+    if snapshot.size.dtype != updates.size.dtype:
+        raise ValueError(
+            f"expected sizes of one dtype, got a snapshot of {snapshot.size.dtype} and updates of {updates.size.dtype}"
+        )
     if levels < 1:
         raise ValueError(f"expected levels >= 1, got {levels}")
     if lanes is not None and lanes < 1:
         raise ValueError(f"expected lanes >= 1, got {lanes}")
-    if not isinstance(at, jax.Array | np.ndarray) or at.dtype != np.int64 or at.ndim != 1:
-        described = f"{at.dtype}{list(at.shape)}" if hasattr(at, "dtype") else type(at).__name__
-        raise TypeError(f"expected at as an int64 array [time] of nanoseconds, got {described}")
     if len(snapshot) + len(updates) >= _MAX_UPDATES:
         raise ValueError(f"expected fewer than {_MAX_UPDATES:,} updates, got {len(updates):,}; take them in pieces")
-    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves((snapshot, updates, at, grid))):
-        return _traced(snapshot, updates, at, levels, grid, lanes)
-    return _on_host(snapshot, updates, at, levels, grid, lanes)
+
+
+def _nanoseconds(at) -> np.ndarray:
+    """Times as int64 nanoseconds; those that know their unit (datetime64, a DatetimeIndex) are converted."""
+    times = np.asarray(at)
+    if times.dtype.kind == "M":
+        times = times.astype("datetime64[ns]").astype(np.int64)
+    if times.ndim != 1 or (times.dtype.kind not in "iu" and len(times)):
+        raise TypeError(
+            "expected at as integer nanoseconds since 1970 UTC or as datetimes, [time], "
+            f"got {times.dtype}{list(times.shape)}"
+        )
+    return times.astype(np.int64, copy=False)
 
 
 def _traced(snapshot, updates, at, levels: int, grid: PriceGrid | None, lanes: int | None) -> BookSeries:
+    if not jax.config.read("jax_enable_x64"):
+        raise ValueError(
+            "expected JAX's x64 mode under tracing, since times are int64 nanoseconds; call "
+            "jax.config.update('jax_enable_x64', True) at the start (float32 sizes give float32 books with it too), or "
+            "reconstruct one stream at a time from numpy arrays, which needs no x64 mode"
+        )
     if grid is None:
         raise ValueError(
             "expected grid under tracing, where prices cannot be looked at, got None; make it with "
             "lob.price_grid([snapshot, updates]), or batches with lob.stack_streams"
+        )
+    if not isinstance(at, jax.Array | np.ndarray) or at.dtype != np.int64 or at.ndim != 1:
+        raise TypeError(f"expected at as an int64 array [time] of nanoseconds, got {at!r}")
+    dtype, num_rows = updates.size.dtype, len(snapshot) + len(updates)
+    if len(at) == 0 or num_rows == 0:
+        nothing = jnp.zeros((len(at), levels), dtype)
+        return BookSeries(
+            at, Book(nothing * jnp.nan, nothing, nothing * jnp.nan, nothing), updates.symbol, updates.tick_size
         )
     until = jnp.searchsorted(updates.time_ns, at, side="right").astype(jnp.int32)
     block = block_length(len(updates), len(at))
@@ -96,36 +132,42 @@ def _traced(snapshot, updates, at, levels: int, grid: PriceGrid | None, lanes: i
     blocks = len(at) + len(updates) // block
     lanes = min(lanes or lanes_that_fit(grid.num_cells), blocks)
     plan = Plan(levels, block, lanes, -(-blocks // lanes))
-    codes = LevelCodes(*(encode(grid.cell(s.tick), s.side, s.size > 0, grid.num_cells) for s in (snapshot, updates)))
+    cells = [grid.cell(stream.tick) for stream in (snapshot, updates)]
+    codes = LevelCodes(
+        *(
+            encode(cell, stream.side, stream.size != 0, grid.num_cells)
+            for cell, stream in zip(cells, (snapshot, updates), strict=True)
+        )
+    )
     source = last_updates(codes, until, 0, num_cells=grid.num_cells, plan=plan)
     step, lane = source_rows(until, plan)
     rows = source[step, :, lane]  # [time, level, side]
-    known = (at >= jnp.max(snapshot.time_ns, initial=np.iinfo(np.int64).min))[:, None, None]
-    rows = jnp.where(known, rows, -1)
+    there, rows = rows >= 0, jnp.maximum(rows, 0)
     tick = jnp.concatenate([snapshot.tick, updates.tick])
     size = jnp.concatenate([snapshot.size, updates.size])
-    there = rows >= 0
-    price = tick_prices(tick[jnp.maximum(rows, 0)], updates.tick_size, size.dtype)
-    price, size = jnp.where(there, price, jnp.nan), jnp.where(there, size[jnp.maximum(rows, 0)], 0.0)
+    price = jnp.where(there, tick_prices(tick[rows], updates.tick_size, dtype), jnp.nan)
+    size = jnp.where(there, jnp.where(size[rows] < 0, jnp.nan, size[rows]), 0.0)
+    # Not known: before the snapshot, and where the grid lacks a price of the stream.
+    on_grid = [(cell >= 0) | (stream.side == 0) for cell, stream in zip(cells, (snapshot, updates), strict=True)]
+    known = (at >= jnp.max(snapshot.time_ns, initial=np.iinfo(np.int64).min)) & on_grid[0].all() & on_grid[1].all()
+    price, size = (jnp.where(known[:, None, None], array, jnp.nan) for array in (price, size))
     book = Book(price[..., 0], size[..., 0], price[..., 1], size[..., 1])
     return BookSeries(at, book, updates.symbol, updates.tick_size)
 
 
-def _on_host(snapshot, updates, at, levels: int, grid: PriceGrid | None, lanes: int | None) -> BookSeries:
-    snapshot, updates, at = jax.tree.map(np.asarray, (snapshot, updates, at))
-    if float(snapshot.tick_size) != float(updates.tick_size):
-        raise ValueError(f"expected one tick size, got {snapshot.tick_size} and {updates.tick_size}")
+def _on_host(snapshot, updates, at: np.ndarray, levels: int, grid: PriceGrid | None, lanes: int | None) -> BookSeries:
+    snapshot, updates = jax.tree.map(np.asarray, (snapshot, updates))
     refuse_faults(snapshot, updates, at)
-    tick_size = float(updates.tick_size)
+    tick_size, dtype = float(updates.tick_size), updates.size.dtype
     if len(at) == 0:
-        nothing = np.empty((0, levels), updates.size.dtype)
+        nothing = np.empty((0, levels), dtype)
         return BookSeries(at, Book(nothing, nothing, nothing, nothing), updates.symbol, tick_size)
     grid = price_grid([snapshot, updates]) if grid is None else grid
     until = np.searchsorted(updates.time_ns, at, side="right").astype(np.int32)
     rows = find_rows(prepare(snapshot, updates, until, levels, grid, lanes))
 
     def side(row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        price = np.asarray(tick_prices(_taken(row, snapshot.tick, updates.tick), tick_size, updates.size.dtype))
+        price = np.asarray(tick_prices(_taken(row, snapshot.tick, updates.tick), tick_size, dtype))
         size = _taken(row, snapshot.size, updates.size)
         if (absent := row < 0).any():
             price[absent], size[absent] = np.nan, 0

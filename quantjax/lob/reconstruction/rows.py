@@ -12,7 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from quantjax.lob.reconstruction.kernel import LevelCodes, Plan, encode, last_updates, nowhere, source_rows
+from quantjax.lob.padding import padded_length
+from quantjax.lob.reconstruction.kernel import LevelCodes, Plan, encode, last_updates, source_rows
 from quantjax.lob.reconstruction.price_grid import PriceGrid
 from quantjax.lob.updates import LevelUpdates
 
@@ -48,9 +49,9 @@ def prepare(
     blocks = int(np.maximum(-(-np.diff(until, prepend=0) // block), 1).sum())
     threads = max(1, min(threads, blocks // 64))
     lanes = lanes or lanes_that_fit(grid.num_cells)
-    plan = Plan(levels, block, lanes, _rounded(-(-blocks // (threads * lanes)), 4))
-    padded = jnp.asarray(np.pad(until, (0, _rounded(len(until), 64) - len(until)), mode="edge"))
-    lengths = [_rounded(len(stream), 512) for stream in (snapshot, updates)]
+    plan = Plan(levels, block, lanes, padded_length(-(-blocks // (threads * lanes)), 4))
+    padded = jnp.asarray(np.pad(until, (0, padded_length(len(until), 64) - len(until)), mode="edge"))
+    lengths = [padded_length(len(stream), 512) for stream in (snapshot, updates)]
     codes = LevelCodes(*(_codes(*pair, grid) for pair in zip((snapshot, updates), lengths, strict=True)))
     return Prepared(codes, padded, len(until), lengths[0] - len(snapshot), grid.num_cells, plan, threads)
 
@@ -73,16 +74,26 @@ def find_rows(prepared: Prepared) -> np.ndarray:
 
 
 def _codes(stream: LevelUpdates, length: int, grid: PriceGrid) -> jax.Array:
+    """Codes of a stream, padded before anything is compiled. Raises ValueError for prices that the grid lacks."""
     # Distances from the lowest price fit int32 whatever the prices, so that x64 mode makes no difference.
     kind = np.int32 if grid.distances is None else grid.distances.dtype
-    distance = np.subtract(stream.tick, grid.lowest, dtype=kind, casting="unsafe")
-    return _encode(distance, stream.side, stream.size > 0, grid, length)
+    distance, side, present = np.zeros(length, kind), np.zeros(length, np.int8), np.zeros(length, bool)
+    np.subtract(stream.tick, grid.lowest, out=distance[: len(stream)], casting="unsafe")
+    side[: len(stream)] = stream.side
+    np.not_equal(stream.size, 0, out=present[: len(stream)])
+    codes, num_missing = _encode(distance, side, present, grid)
+    if num_missing:
+        raise ValueError(
+            f"expected a grid with all prices of the stream, got one without those of {int(num_missing)} updates; "
+            "make it with lob.price_grid([snapshot, updates])"
+        )
+    return codes
 
 
-@partial(jax.jit, static_argnames="length")
-def _encode(distance, side, present, grid: PriceGrid, length: int) -> jax.Array:
-    codes = encode(grid.cell_at(distance), side, present, grid.num_cells)
-    return jnp.pad(codes, (0, length - len(codes)), constant_values=nowhere(grid.num_cells))
+@jax.jit
+def _encode(distance, side, present, grid: PriceGrid) -> tuple[jax.Array, jax.Array]:
+    cell = grid.cell_at(distance)
+    return encode(cell, side, present, grid.num_cells), jnp.sum((cell < 0) & (side != 0))
 
 
 @partial(jax.jit, static_argnames="plan")
@@ -95,7 +106,7 @@ def _at_times(source: Sequence[jax.Array], until: jax.Array, plan: Plan) -> jax.
 
 def block_length(num_updates: int, num_times: int) -> int:
     """Updates taken together: about as many as come between two times, within reason."""
-    return min(_rounded(-(-num_updates // max(num_times, 1)), 16), 256)
+    return min(padded_length(-(-num_updates // max(num_times, 1)), 16), 256)
 
 
 def lanes_that_fit(num_cells: int) -> int:
@@ -104,9 +115,3 @@ def lanes_that_fit(num_cells: int) -> int:
     most, table_bytes = (_LANES_CPU, _TABLE_BYTES_CPU) if cpu else (_LANES_GPU, _TABLE_BYTES_GPU)
     fitting = max(1, table_bytes // (8 * num_cells))
     return min(most, 1 << (fitting.bit_length() - 1))
-
-
-def _rounded(length: int, least: int) -> int:
-    """At least `length` and `least`, in steps of an eighth of it or less."""
-    step = 1 << max(0, length.bit_length() - 4)
-    return max(-(-length // step) * step, least)

@@ -7,7 +7,7 @@ import numpy as np
 
 from quantjax.lob.updates import LevelUpdates
 
-__all__ = ["UpdateCheck", "check_updates", "refuse_faults"]
+__all__ = ["UpdateCheck", "check_updates", "refuse_faults", "refuse_sizes"]
 
 
 class UpdateCheck(eqx.Module):
@@ -59,30 +59,54 @@ def check_updates(updates: LevelUpdates) -> UpdateCheck:
 
 
 def refuse_faults(snapshot: LevelUpdates, updates: LevelUpdates, at: np.ndarray) -> None:
-    """Raise ValueError for streams with faults, and for times that no book is known at."""
+    """Raise ValueError for streams that do not belong together or have faults, and for times that no book is known
+    at."""
+    if float(snapshot.tick_size) != float(updates.tick_size):
+        raise ValueError(f"expected one tick size, got {snapshot.tick_size} and {updates.tick_size}")
     for name, stream in (("snapshot", snapshot), ("updates", updates)):
-        # Whole passes without temporary arrays; what exactly is wrong is found out only where something is.
+        # The levels of a snapshot have no order; all else is refused alike.
         ordered = name == "snapshot" or bool((stream.time_ns[1:] >= stream.time_ns[:-1]).all())
-        if len(stream) == 0 or (
-            ordered
-            and stream.side.min() >= -1
-            and stream.side.max() <= 1
-            and stream.size.min() >= 0
-            and stream.size.max() < np.inf
-        ):
-            continue
-        found = check_updates(stream)
-        for fault, advice in _ADVICE.items():
-            rows = np.flatnonzero(getattr(found, fault))
-            if len(rows) and not (fault == "out_of_order" and name == "snapshot"):
-                raise ValueError(
-                    f"expected {name} without faults, got {len(rows)} {fault.replace('_', ' ')}, the first in row "
-                    f"{rows[0]} (time {stream.time_ns[rows[0]]}, size {stream.size[rows[0]]}); {advice}"
-                )
+        if not (ordered and _plausible(stream)):
+            _refuse(stream, name)
     if np.any(at[1:] < at[:-1]):
         raise ValueError("expected times at which books are asked for in order, got a step back; sort them first")
-    if len(at) and len(snapshot) and at[0] < (known := int(snapshot.time_ns.max())):
+    if len(snapshot) == 0:
+        return
+    known = int(snapshot.time_ns.max())
+    if len(updates) and int(updates.time_ns[0]) < known:
+        number = int(np.count_nonzero(updates.time_ns < known))
+        raise ValueError(
+            f"expected updates from the snapshot's time on ({known}), got {number} before it, which it has in it; "
+            "leave them out, or, where the venue's identifiers say that they follow it, give it the time of the first"
+        )
+    if len(at) and at[0] < known:
         raise ValueError(
             f"expected times from the snapshot's on ({known}), got {int(np.count_nonzero(at < known))} before it, "
             f"the first {at[0]}; the book is not known there"
         )
+
+
+def _plausible(stream: LevelUpdates) -> bool:
+    """Whether sides and sizes are what they may be: whole passes without temporary arrays."""
+    if len(stream) == 0:
+        return True
+    side, size = np.asarray(stream.side), np.asarray(stream.size)
+    return bool(side.min() >= -1 and side.max() <= 1 and size.min() >= 0 and size.max() < np.inf)
+
+
+def _refuse(stream: LevelUpdates, name: str) -> None:
+    """Raise ValueError for the first fault found, if there is one."""
+    found = check_updates(stream)
+    for fault, advice in _ADVICE.items():
+        rows = np.flatnonzero(getattr(found, fault))
+        if len(rows) and not (fault == "out_of_order" and name == "snapshot"):
+            raise ValueError(
+                f"expected {name} without faults, got {len(rows)} {fault.replace('_', ' ')}, the first in row "
+                f"{rows[0]} (time {stream.time_ns[rows[0]]}, size {stream.size[rows[0]]}); {advice}"
+            )
+
+
+def refuse_sizes(updates: LevelUpdates) -> None:
+    """Raise ValueError for sides and sizes that cannot be, whatever the times."""
+    if not _plausible(updates):
+        _refuse(updates, "snapshot")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import jax
@@ -18,16 +20,52 @@ def test_steps_equal_the_stream():
     at = np.unique(updates.time_ns)[::10]
     levels = 80  # more than there are prices
     expected = lob.reconstruct(snapshot, updates, np.concatenate([[0], at]), levels)
-    step = jax.jit(lob.apply_updates)
     book, done = expected.book[0], 0
     for number, until in enumerate(np.searchsorted(updates.time_ns, at, side="right")):
         batch = updates[done:until]
-        missing = 40 - len(batch)  # padded: one shape compiles once
-        batch = jax.tree.map(
-            lambda array, missing=missing: np.pad(array, (0, missing)) if np.ndim(array) else array, batch
-        )
-        book, done = step(book, batch), until
+        book, done = lob.apply_updates(book, batch), until
         jax.tree.map(np.testing.assert_array_equal, book, expected.book[number + 1])
+
+
+@pytest.mark.parametrize("lowest", [6_000_000, 600])
+def test_float32_books_keep_their_ticks_apart(lowest: int):
+    """A price of 60,000.01 in float32: its ticks are told apart, though the quotient by the tick size would not."""
+    snapshot, updates = random_stream(400, seed=3, reach=20, lowest=lowest, dtype=np.float32)
+    expected = lob.reconstruct(snapshot, updates, np.array([0, 5_000]), 60)
+    book = lob.apply_updates(expected.book[0], updates)
+    jax.tree.map(np.testing.assert_array_equal, book, expected.book[1])
+    code = f"""
+import jax, numpy as np
+from quantjax import lob
+from tests.lob.reconstruction.streams import random_stream
+snapshot, updates = random_stream(400, seed=3, reach=20, lowest={lowest}, dtype=np.float32)
+expected = lob.reconstruct(snapshot, updates, np.array([0, 5_000]), 60)
+for step in (lob.apply_updates, jax.jit(lob.apply_updates)):
+    book = step(expected.book[0], updates)
+    np.testing.assert_array_equal(book.bid_size, expected.book[1].bid_size)
+    np.testing.assert_array_equal(book.ask_size, expected.book[1].ask_size)
+    np.testing.assert_allclose(book.bid_price, expected.book[1].bid_price, rtol=2e-7)
+"""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_faults_are_refused():
+    book = lob.Book.from_levels(bids=[(1.0, 1), (0.9, 1)], asks=[(1.1, 1)], levels=2)
+
+    def one(size: float, side: int = 1) -> lob.LevelUpdates:
+        return lob.LevelUpdates(np.zeros(1, np.int64), np.array([side]), np.array([9]), np.array([size]), 0.1, "A")
+
+    with pytest.raises(ValueError, match="1 negative"):
+        lob.apply_updates(book, one(-1.0))
+    with pytest.raises(ValueError, match="1 not finite"):
+        lob.apply_updates(book, one(np.nan))
+    with pytest.raises(ValueError, match="unknown side"):
+        lob.apply_updates(book, one(1.0, side=3))
+    with pytest.raises(ValueError, match="multiples of the tick size"):
+        lob.apply_updates(lob.Book.from_levels(bids=[(0.94, 1)], asks=[(1.1, 1)]), one(1.0))
+    for size in (-1.0, np.nan):
+        assert np.isnan(jax.jit(lob.apply_updates)(book, one(size)).bid_size[1])
 
 
 def test_what_falls_off_is_gone():

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quantjax import lob
+from quantjax.lob.reconstruction import rows
 from quantjax.lob.reconstruction.kernel import last_updates
 from tests.lob.reconstruction.streams import assert_books, random_stream
 
@@ -107,12 +108,13 @@ def test_an_empty_stream_keeps_the_snapshot():
 
 
 def test_streams_of_about_the_same_size_share_compiled_kernels():
-    before = last_updates._cache_size()  # type: ignore[attr-defined]
+    compiled = (last_updates, rows._encode, rows._at_times)
+    before = [function._cache_size() for function in compiled]
     snapshot, updates = random_stream(9_800, seed=4, reach=31)
     grid = lob.price_grid([snapshot, updates])
     for count in range(9_300, 9_800, 50):
         lob.reconstruct(snapshot, updates[:count], np.arange(0, 40_000, 100), 7, grid=grid)
-    assert last_updates._cache_size() - before <= 2  # type: ignore[attr-defined]
+    assert all(function._cache_size() - start <= 2 for function, start in zip(compiled, before, strict=True))
 
 
 @pytest.mark.parametrize("drift", [3, 30])  # ranges of prices that have a cell for every tick, and one that has not
@@ -125,9 +127,7 @@ def test_jit_and_vmap_equal_the_host(drift: int):
     @jax.jit
     def all_books(batch):
         traces.append(1)
-        return jax.vmap(lambda s, u, a, grid: lob.reconstruct(s, u, a, 6, grid=grid))(
-            batch.snapshot, batch.updates, batch.at, batch.grid
-        )
+        return batch.reconstruct(6)
 
     for _ in range(2):
         series = all_books(batch)
@@ -140,12 +140,48 @@ def test_jit_and_vmap_equal_the_host(drift: int):
     np.testing.assert_array_equal(series.book.bid_price[0, -1], series.book.bid_price[0, batch.num_times[0] - 1])
 
 
-def test_times_before_the_snapshot_are_unknown_under_tracing():
+def test_what_is_not_known_is_nan_under_tracing():
     snapshot, updates = random_stream(100, seed=1)
     snapshot = replace(snapshot, time_ns=snapshot.time_ns + 50)
     grid = lob.price_grid([snapshot, updates])
-    series = jax.jit(lambda at: lob.reconstruct(snapshot, updates, at, 4, grid=grid))(np.array([0, 49, 50]))
-    assert (np.asarray(series.book.bid_size) > 0).any(axis=-1).tolist() == [False, False, True]
+
+    @jax.jit
+    def books(updates, at, grid):
+        return lob.reconstruct(snapshot, updates, at, 4, grid=grid).book
+
+    at = np.array([0, 49, 50])
+    assert np.isnan(books(updates, at, grid).bid_size).all(axis=-1).tolist() == [True, True, False]
+    # A price that the grid has no cell for could be any level.
+    strange = replace(updates, tick=np.where(np.arange(100) == 7, 10**7, updates.tick))
+    assert np.isnan(books(strange, at, grid).bid_size).all()
+    negative = replace(updates, size=np.where(updates.size > 0, -1.0, 0.0), time_ns=updates.time_ns * 0 + 50)
+    assert np.isnan(books(negative, at, grid).bid_size[2]).any()
+
+
+def test_a_grid_that_lacks_a_price_is_refused():
+    snapshot, updates = random_stream(100, seed=1)
+    far = replace(updates, tick=np.where(np.arange(100) == 7, 10**7, updates.tick))
+    with pytest.raises(ValueError, match="without those of 1 updates"):
+        lob.reconstruct(snapshot, far, np.array([50]), grid=lob.price_grid([snapshot, updates]))
+
+
+def test_times_as_datetimes():
+    snapshot, updates = random_stream(100, seed=1)
+    at = np.array([10, 200])
+    expected = lob.reconstruct(snapshot, updates, at, 4)
+    for times in (at.astype("datetime64[ns]"), at.tolist()):
+        found = lob.reconstruct(snapshot, updates, times, 4)
+        assert found.time_ns.tolist() == at.tolist()
+        jax.tree.map(np.testing.assert_array_equal, found.book, expected.book)
+
+
+def test_nothing_under_tracing():
+    snapshot, updates = random_stream(100, seed=1)
+    grid = lob.price_grid([snapshot, updates])
+    none = jax.jit(lambda at: lob.reconstruct(snapshot, updates, at, 4, grid=grid))(np.zeros(0, np.int64))
+    assert none.book.bid_size.shape == (0, 4)
+    empty = jax.jit(lambda at: lob.reconstruct(snapshot[:0], updates[:0], at, 4, grid=grid))(np.array([5]))
+    assert not empty.book.bid_size.any()
 
 
 def test_sizes_are_differentiable():
@@ -190,6 +226,13 @@ except ValueError as error:
     assert "jax_enable_x64" in str(error)
 else:
     raise AssertionError("expected an error")
+snapshot, updates = random_stream(100, seed=7, dtype=np.float32)
+try:
+    lob.stack_streams([snapshot], [updates], [np.array([5])]).reconstruct()
+except ValueError as error:
+    assert "jax_enable_x64" in str(error)
+else:
+    raise AssertionError("expected an error")
 """
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -204,6 +247,8 @@ else:
         (lambda u: replace(u, side=np.where(np.arange(len(u)) == 5, 2, u.side)), "unknown side.*row 5"),
         (lambda u: replace(u, symbol="ABC"), "one symbol.*XYZ.*ABC"),
         (lambda u: replace(u, tick_size=0.1), "one tick size"),
+        (lambda u: replace(u, size=u.size.astype(np.float32)), "one dtype, got a snapshot of float64"),
+        (lambda u: replace(u, time_ns=u.time_ns - 3), r"from the snapshot's time on \(0\), got 2 before it"),
     ],
 )
 def test_faults_are_refused(change, message: str):
@@ -221,7 +266,7 @@ def test_what_is_known_before_tracing():
         lob.reconstruct(snapshot, updates, np.array([50]), 0)
     with pytest.raises(ValueError, match="lanes >= 1"):
         lob.reconstruct(snapshot, updates, np.array([50]), lanes=0)
-    with pytest.raises(TypeError, match="int64 array"):
+    with pytest.raises(TypeError, match=r"integer nanoseconds.*got float64\[1\]"):
         lob.reconstruct(snapshot, updates, np.array([0.5]))
     with pytest.raises(ValueError, match="in order"):
         lob.reconstruct(snapshot, updates, np.array([60, 50]))
@@ -229,7 +274,7 @@ def test_what_is_known_before_tracing():
         jax.jit(lambda at: lob.reconstruct(snapshot, updates, at))(np.array([50]))
     late = replace(snapshot, time_ns=snapshot.time_ns + 55)
     with pytest.raises(ValueError, match=r"times from the snapshot's on \(55\), got 1 before it"):
-        lob.reconstruct(late, updates, np.array([50, 60]))
+        lob.reconstruct(late, updates[updates.time_ns > 55], np.array([50, 60]))
 
 
 def test_streams_are_checked_before_they_are_stacked():
@@ -238,6 +283,10 @@ def test_streams_are_checked_before_they_are_stacked():
         lob.stack_streams([snapshot], [updates], [])
     with pytest.raises(ValueError, match=r"stream 0 \(XYZ\): expected at least one time"):
         lob.stack_streams([snapshot], [updates], [np.array([], np.int64)])
+    with pytest.raises(ValueError, match=r"stream 0 \(XYZ\): expected one tick size"):
+        lob.stack_streams([replace(snapshot, tick_size=0.1)], [updates], [np.array([9])])
+    with pytest.raises(ValueError, match="stream 0: expected one symbol"):
+        lob.stack_streams([replace(snapshot, symbol="ABC")], [updates], [np.array([9])])
     bad = replace(updates, size=-updates.size - 1)
     with pytest.raises(ValueError, match=r"stream 1 \(XYZ\): .*negative"):
         lob.stack_streams([snapshot, snapshot], [updates, bad], [np.array([9])] * 2)

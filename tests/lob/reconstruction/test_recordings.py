@@ -30,9 +30,8 @@ def test_recorded_binance_streams(data: Path, name: str):
     compared = 0
     for symbol, streams in io.read_updates(path).streams.items():
         (stream,) = streams  # no gap in any of these
-        at = np.unique(np.concatenate([[stream.start_ns], stream.updates.time_ns]))
-        at = at[at >= stream.start_ns]
-        series = lob.reconstruct(stream.snapshot, stream.updates, at, 20)
+        series = stream.books(levels=20)
+        at = series.time_ns
         # Every book that the synchronised book of the feeds had, to the last digit.
         expected = recorded.series[symbol]
         # Of several books at one time the last: that is what a time can ask for.
