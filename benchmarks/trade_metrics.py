@@ -1,23 +1,25 @@
 """Workload: 1,000,000 trades beside 1,000,000 books of one level, float64; and 1,000 symbols x 1,000 returns.
 
-Groups: the join of trades to books (`join_trades`, and the search for rows alone), Lee & Ready's signs, the exact split
-of the effective spread, VPIN in buckets of equal volume (the driver, and its kernel on the device), and realised,
-bipower and two-scale variance in one call. Each beside vectorised numpy that gives the same numbers; beside the join,
-pandas' merge_asof. The floor of a group is the time to read its inputs once.
+Drivers over the recording: the join of trades to books (and the search for rows alone), trade costs at three horizons,
+imbalance by interval, illiquidity, VPIN by true sides and by bulk classification, sampling and realised variances.
+Kernels: Lee & Ready's signs, the exact split of the spread, Roll's and Corwin & Schultz's spreads, rolling imbalance,
+and three variances in one call. Each beside vectorised numpy that gives the same numbers; beside the join, pandas'
+merge_asof. The floor of a group is the time to read its inputs once; the first calls of drivers are timed apart.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.harness import Case, Timing, disagreements, time_cases, write_results
+from benchmarks import trade_drivers as drivers
+from benchmarks.harness import Case, Timing, time_cases, write_results
+from benchmarks.trade_groups import COUNT, LOT_SIZE, Group, agree, compiled, first_calls, floor, inputs
 from quantjax import lob
 from quantjax.lob.trades import (
     TradeSeries,
@@ -35,26 +37,37 @@ from quantjax.lob.trades.join import as_of_rows
 
 __all__ = ["main"]
 
-COUNT, SYMBOLS, RETURNS, SCALE = 1_000_000, 1_000, 1_000, 100
-LOT_SIZE, BUCKET_LOTS, WINDOW = 1e-3, 1_000_000, 50
+SYMBOLS, RETURNS, SCALE = 1_000, 1_000, 100
+BUCKET_LOTS, WINDOW = 1_000_000, 50
 
 
 def main(path: Path, *, repeats: int = 15, say: Callable[[str], None] = print) -> None:
     """Run all groups and write the JSON."""
-    trades, series = _inputs()
+    trades, series = inputs()
     timings: list[Timing] = []
     summary: dict[str, Any] = {}
-    for name, group in (
-        ("join", _join(trades, series)),
-        ("lee_ready", _lee_ready(trades)),
-        ("split_spread", _split_spread(trades)),
-        ("vpin", _vpin(trades)),
-        ("variances", _variances()),
-    ):
+    groups: dict[str, Callable[[], Group]] = {
+        "join": lambda: _join(trades, series),
+        "lee_ready": lambda: _lee_ready(trades),
+        "split_spread": lambda: _split_spread(trades),
+        "trade_costs": lambda: drivers.costs(trades, series),
+        "roll": lambda: drivers.roll(trades),
+        "corwin_schultz": drivers.corwin_schultz,
+        "rolling_imbalance": lambda: drivers.rolling(trades),
+        "imbalance_by_interval": lambda: drivers.by_interval(trades),
+        "illiquidity": lambda: drivers.illiquid(trades),
+        "vpin": lambda: _vpin(trades),
+        "bulk_vpin": lambda: drivers.bulk(trades),
+        "sample_prices": lambda: drivers.sampling(trades),
+        "variances": _variances,
+        "realised_variances": lambda: drivers.variance_driver(trades),
+    }
+    for name, make in groups.items():
         say(f"{name}")
+        group = make()
         measured = time_cases(group.cases, repeats=repeats, say=say)
         timings += measured
-        summary[name] = _summary(measured) | {"compile_ms": group.compile_ms}
+        summary[name] = _summary(measured) | group.first
         say("   ".join(f"{key}: {value}" for key, value in summary[name].items()))
     facts = {"trades": COUNT, "books": COUNT, "symbols": SYMBOLS, "returns": RETURNS, "scale": SCALE, "window": WINDOW}
     write_results(path, "trade_metrics", timings, **facts, summary=summary, targets=_targets(summary))
@@ -67,6 +80,21 @@ WHY = {
     "merge_asof": "pandas walks both tables once in a compiled loop where numpy can only search, and flags nothing.",
     "variances": "Numpy's cumulative sum along rows is a single pass; XLA's is slow, and the blocked product with a "
     "triangular matrix that takes its place writes its result and reads it again.",
+    "trade_costs": "The join and the three mids after it cost as much as the peer's; checks of prices, sizes and "
+    "sides, six flags and four counts a horizon, and the steps on which effective = realised + impact exactly "
+    "come on top.",
+    "rolling_imbalance": "The peer takes differences of cumulative sums, which lose the digits of small windows after "
+    "large totals and carry a NaN to the end; the kernel adds up each window by doubling, in six passes over each of "
+    "three volumes.",
+    "corwin_schultz": "Both are bound by a million logarithms and square roots.",
+    "illiquidity": "Both sum by interval in numpy; the driver checks prices, sizes, sides and times first, and gives "
+    "standard errors, which the peer does not.",
+    "bulk_vpin": "The driver checks prices, sizes and sides and turns sizes into whole lots and proves them whole; the "
+    "peer is told that all is well and starts from lots.",
+    "sample_prices": "The driver checks that times never go back and looks for NaN, a pass over the data each; the "
+    "peer only searches.",
+    "realised_variances": "The path is the sum of log1p of relative changes, which keeps the digits of float32 prices, "
+    "where the peer takes logarithms of prices; and the driver checks order, NaN and signs of prices.",
     "vpin": "The driver checks prices, sizes and sides, turns sizes into whole lots and proves them whole, and counts; "
     "the peer is told that all is well and starts from lots. Both take prefix sums in numpy, which has a faster cumsum "
     "on a CPU than XLA: the kernel on the device is for vmap and for GPUs.",
@@ -78,7 +106,8 @@ def _targets(summary: dict[str, dict[str, Any]]) -> dict[str, Any]:
     targets: dict[str, Any] = {}
     for name, found in summary.items():
         got = found["times_numpy"]
-        why = "" if got >= 1 else WHY.get(name, "measured while the machine was shared")
+        # Without a reason that is known, none is given.
+        why = "" if got >= 1 else WHY.get(name, "not known")
         targets[f"{name}_times_numpy"] = {"aim": 1.0, "got": got, "met": got >= 1, "why": why}
     if (got := summary["join"].get("times_pandas merge_asof")) is not None:
         why = "" if got >= 1 else WHY["merge_asof"]
@@ -99,53 +128,6 @@ def _summary(timings: list[Timing]) -> dict[str, Any]:
     }
 
 
-class Group(NamedTuple):
-    """The cases of one group, and what compiling its kernel took (None: numpy on the host)."""
-
-    cases: list[Case]
-    compile_ms: float | None
-
-
-def _compiled(function: Callable[..., Any], *arguments: Any) -> tuple[Callable[..., Any], float]:
-    """The compiled function, and the milliseconds that took."""
-    lowered = jax.jit(function).lower(*arguments)
-    start = time.perf_counter()
-    compiled = lowered.compile()
-    return compiled, round(1e3 * (time.perf_counter() - start), 1)
-
-
-def _inputs() -> tuple[TradeSeries, lob.BookSeries]:
-    rng = np.random.default_rng(0)
-    book_ns, trade_ns = (np.sort(rng.integers(0, 86_400 * 10**9, COUNT)) for _ in range(2))
-    tick = 10_000 + np.cumsum(rng.integers(-1, 2, COUNT) * (rng.random(COUNT) < 0.1))
-    bid, ask = tick * 0.01, (tick + rng.geometric(0.5, COUNT)) * 0.01
-    size = rng.integers(1, 100, (2, COUNT, 1)).astype(float)
-    book = lob.Book(bid[:, None], size[0], ask[:, None], size[1])
-    series = lob.BookSeries(book_ns, book, "BENCH", 0.01)
-    row = np.maximum(np.searchsorted(book_ns, trade_ns) - 1, 0)
-    side = rng.choice([-1, 1], COUNT)
-    inside = rng.random(COUNT) < 0.1
-    price = np.where(inside, 0.5 * (bid[row] + ask[row]), np.where(side > 0, ask[row], bid[row]))
-    quantity = rng.integers(1, 5_000, COUNT) * LOT_SIZE
-    return TradeSeries(trade_ns, price, quantity, side, "BENCH"), series
-
-
-@jax.jit
-def _sum(arrays: Any) -> Any:
-    return jax.tree.map(jnp.sum, arrays)
-
-
-def _floor(*arrays: Any) -> Case:
-    there = [jnp.asarray(array) for array in arrays]
-    return Case(f"floor {sum(a.nbytes for a in there) / 1e6:.0f} MB", lambda: jax.block_until_ready(_sum(there)))
-
-
-def _agree(actual: dict[str, Any], expected: dict[str, Any], tolerance: float = 1e-9) -> None:
-    """Raise where quantjax and numpy disagree."""
-    if found := disagreements(actual, expected, relative=tolerance, absolute=tolerance):
-        raise AssertionError(f"quantjax and numpy disagree, by number of values: {found}")
-
-
 def _join(trades: TradeSeries, series: lob.BookSeries) -> Group:
     book_ns, trade_ns, book = (np.asarray(series.time_ns), np.asarray(trades.time_ns), series.book)
     columns = [np.asarray(a)[:, 0] for a in (book.bid_price, book.ask_price, book.bid_size, book.ask_size)]
@@ -158,26 +140,27 @@ def _join(trades: TradeSeries, series: lob.BookSeries) -> Group:
         mid = 0.5 * (bid + ask)
         return {"row": row, "bid": bid, "ask": ask, "mid": mid, "age_s": age_s, "sizes": bid_size + ask_size}
 
+    first = first_calls(lambda trades: join_trades(trades, series), trades)
     joined = join_trades(trades, series)
     expected = plain()
     names = ("row", "bid", "ask", "mid", "age_s")
-    _agree({name: getattr(joined, name) for name in names}, {name: expected[name] for name in names})
+    agree({name: getattr(joined, name) for name in names}, {name: expected[name] for name in names})
     cases = [
         Case("quantjax join", lambda: join_trades(trades, series), "row, touch, mid, age, six flags"),
         Case("quantjax rows", lambda: as_of_rows(book_ns, trade_ns, allow_equal=False), "rows alone"),
         Case("numpy join", plain, "searchsorted, touch, mid, age"),
         Case("numpy rows", lambda: np.searchsorted(book_ns, trade_ns) - 1, "searchsorted alone"),
-        _floor(book_ns, trade_ns, *columns),
+        floor(book_ns, trade_ns, *columns),
     ]
     try:
         import pandas as pd
     except ImportError:
-        return Group(cases, None)
+        return Group(cases, first)
     left = pd.DataFrame({"time": trade_ns})
     right = pd.DataFrame({"time": book_ns, "bid": columns[0], "ask": columns[1], "b": columns[2], "a": columns[3]})
     merge = lambda: pd.merge_asof(left, right, on="time", allow_exact_matches=False)  # noqa: E731
-    _agree({"bid": joined.bid}, {"bid": merge()["bid"]})
-    return Group([*cases, Case("pandas merge_asof", merge, "touch")], None)
+    agree({"bid": joined.bid}, {"bid": merge()["bid"]})
+    return Group([*cases, Case("pandas merge_asof", merge, "touch")], first)
 
 
 def _mids(trades: TradeSeries) -> tuple[np.ndarray, np.ndarray]:
@@ -198,14 +181,14 @@ def _lee_ready(trades: TradeSeries) -> Group:
         return np.where(quote != 0, quote, change[last])
 
     on_device = (jnp.asarray(price), jnp.asarray(mid))
-    kernel, compile_ms = _compiled(lee_ready, *on_device)
-    _agree({"sign": kernel(*on_device)}, {"sign": plain()}, 0.0)
+    kernel, first = compiled(lee_ready, *on_device)
+    agree({"sign": kernel(*on_device)}, {"sign": plain()}, 0.0)
     cases = [
         Case("quantjax lee_ready", lambda: jax.block_until_ready(kernel(*on_device))),
         Case("numpy lee_ready", plain),
-        _floor(price, mid),
+        floor(price, mid),
     ]
-    return Group(cases, compile_ms)
+    return Group(cases, first)
 
 
 def _split_spread(trades: TradeSeries) -> Group:
@@ -220,17 +203,17 @@ def _split_spread(trades: TradeSeries) -> Group:
         }
 
     arguments = tuple(jnp.asarray(array) for array in (price, side, mid, future))
-    kernel, compile_ms = _compiled(split_spread_bps, *arguments)
+    kernel, first = compiled(split_spread_bps, *arguments)
     parts = kernel(*arguments)
-    _agree({name: getattr(parts, name) for name in ("effective", "realised", "impact")}, plain())
+    agree({name: getattr(parts, name) for name in ("effective", "realised", "impact")}, plain())
     if not bool((parts.effective == parts.realised + parts.impact).all()):
         raise AssertionError("expected effective = realised + impact to the last bit")
     cases = [
         Case("quantjax split_spread_bps", lambda: jax.block_until_ready(kernel(*arguments)), "sums exact"),
         Case("numpy split_spread", plain, "sums up to rounding"),
-        _floor(*arguments),
+        floor(*arguments),
     ]
-    return Group(cases, compile_ms)
+    return Group(cases, first)
 
 
 def _vpin(trades: TradeSeries) -> Group:
@@ -253,18 +236,19 @@ def _vpin(trades: TradeSeries) -> Group:
         buy, sell = (jnp.asarray(volume, float) for volume in (buckets.buy, buckets.sell))
         return vpin_of_buckets(buy, sell, float(BUCKET_LOTS), WINDOW)
 
-    driver = lambda: vpin(trades, BUCKET_LOTS * LOT_SIZE, window=WINDOW, lot_size=LOT_SIZE)  # noqa: E731
+    driver = lambda trades: vpin(trades, BUCKET_LOTS * LOT_SIZE, window=WINDOW, lot_size=LOT_SIZE)  # noqa: E731
+    first = first_calls(driver, trades)
     arguments = jnp.asarray(lots), jnp.asarray(bought), jnp.ones(COUNT, bool)
-    kernel, compile_ms = _compiled(buckets_to_vpin, *arguments)
+    kernel, of_kernel = compiled(buckets_to_vpin, *arguments)
     expected = plain()
-    _agree({"driver": driver().vpin, "kernel": kernel(*arguments)}, {"driver": expected, "kernel": expected})
+    agree({"driver": driver(trades).vpin, "kernel": kernel(*arguments)}, {"driver": expected, "kernel": expected})
     cases = [
-        Case("quantjax vpin", driver, "from TradeSeries: checks, lots, buckets, VPIN, counts"),
+        Case("quantjax vpin", lambda: driver(trades), "from TradeSeries: checks, lots, buckets, VPIN, counts"),
         Case("quantjax vpin kernel", lambda: jax.block_until_ready(kernel(*arguments)), "from lots on the device"),
         Case("numpy vpin", plain, "from lots, unchecked"),
-        _floor(*arguments),
+        floor(*arguments),
     ]
-    return Group(cases, compile_ms)
+    return Group(cases, first | of_kernel)
 
 
 def _variances() -> Group:
@@ -289,11 +273,11 @@ def _variances() -> Group:
         }
 
     on_device = jnp.asarray(returns)
-    kernel, compile_ms = _compiled(variances, on_device)
-    _agree(kernel(on_device), plain())
+    kernel, first = compiled(variances, on_device)
+    agree(kernel(on_device), plain())
     cases = [
         Case("quantjax variances", lambda: jax.block_until_ready(kernel(on_device)), "one jit"),
         Case("numpy variances", plain),
-        _floor(returns),
+        floor(returns),
     ]
-    return Group(cases, compile_ms)
+    return Group(cases, first)

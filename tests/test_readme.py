@@ -45,7 +45,7 @@ def test_commands_run(tmp_path: Path):
         if line.startswith("$ quantjax ")
     ]
     commands = [line[1:] for line in lines]
-    assert [command[0] for command in commands] == ["mock", "record", "replay", "analyze"]
+    assert [command[0] for command in commands] == ["mock", "record", "replay", "analyze", "flow", "bars"]
     with serve_in_thread(MockExchange(seed=1), speed=10.0) as server:
         for command in commands[1:]:
             arguments = [
@@ -59,9 +59,11 @@ def test_commands_run(tmp_path: Path):
                 arguments[arguments.index("--duration") + 1] = "2"
             if "--report" in arguments:
                 arguments += ["--out", str(tmp_path / "out")]
+            arguments = [str(tmp_path / "flow") if a == "out/flow" else a for a in arguments]
             result = CliRunner().invoke(app, arguments)
             assert result.exit_code == 0, (arguments, result.output, result.exception)
     assert (tmp_path / "out/report.html").is_file()
+    assert (tmp_path / "flow/flow.html").is_file()
     # `mock` runs until it is stopped; here it closes after ten simulated seconds, which pass at its speed.
     words = [word for word in commands[0] if word not in ("--port", "8765")] + ["--port", "0", "--duration", "10"]
     script = "from quantjax.cli import main; main()"

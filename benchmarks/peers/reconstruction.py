@@ -1,8 +1,8 @@
 """Books out of level updates in other tools: each takes the updates and gives the top levels after every `every`-th.
 
-hftbacktest and order-book are no part of the extra `peers` (hftbacktest asks for an older numpy, though it runs with this
-one): `pip install hftbacktest order-book`. All of them return `[time, side, level, (tick, size)]` float64, absent levels 0, or, where a tool cannot say which book
-it is in full, the best prices only, which its docstring says.
+hftbacktest and order-book are no part of the extra `peers` (hftbacktest asks for an older numpy, though it runs with
+this one): `pip install hftbacktest order-book`. All of them return `[time, side, level, (tick, size)]` float64, absent
+levels 0.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import typer
 
-from quantjax.cli import analyze, bench, demo, info, mock, record, replay
+from quantjax.cli import analyze, bars, bench, demo, flow, info, mock, record, replay
 
 __all__ = ["app", "main"]
 
@@ -29,6 +29,8 @@ app.command()(mock.mock)
 app.command()(record.record)
 app.command()(replay.replay)
 app.command()(analyze.analyze)
+app.command()(flow.flow)
+app.command()(bars.bars)
 app.command()(demo.demo)
 app.command()(bench.bench)
 

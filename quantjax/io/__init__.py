@@ -6,11 +6,12 @@ from quantjax.io.data import BookData
 from quantjax.io.errors import DataError
 from quantjax.io.formats import FORMATS, find_format
 from quantjax.io.lobster_messages import LOBSTER_EVENTS, LobsterEvent, LobsterMessages
+from quantjax.io.quote_check import QuoteCheck, compare_quotes
 from quantjax.io.quotes import QuoteData, QuoteSeries, read_quotes
 from quantjax.io.reading import BookStream, read_books, stream_books
 from quantjax.io.update_streams import UpdateStream
 from quantjax.io.updates import UpdateData, read_updates
-from quantjax.io.writing import write_analysis, write_books
+from quantjax.io.writing import write_analysis, write_books, write_table
 
 __all__ = [
     "COUNT_NAMES",
@@ -21,10 +22,12 @@ __all__ = [
     "DataError",
     "LobsterEvent",
     "LobsterMessages",
+    "QuoteCheck",
     "QuoteData",
     "QuoteSeries",
     "UpdateData",
     "UpdateStream",
+    "compare_quotes",
     "datasets",
     "find_format",
     "read_books",
@@ -33,4 +36,5 @@ __all__ = [
     "stream_books",
     "write_analysis",
     "write_books",
+    "write_table",
 ]

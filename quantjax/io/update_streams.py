@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Int64
@@ -58,12 +58,14 @@ class UpdateStream:
         return len(self.updates)
 
     def books(self, at: np.ndarray | None = None, levels: int = 20) -> BookSeries:
-        """`lob.reconstruct` of the stream at these times (default: at each time that an update came).
+        """The books of the stream at these times, or else the snapshot's and one after each message. Driver.
+
+        `at` and `levels` as in `lob.reconstruct`. Messages that share a time are a book each where none are asked for.
 
         Raises ValueError for times at which the book was not in sync: before `start_ns` or after `end_ns`.
         """
         if at is None:
-            at = np.unique(np.concatenate([[self.start_ns], np.asarray(self.updates.time_ns)]))
+            return self.after_messages(np.arange(self.num_messages + 1), levels)
         times = np.asarray(at)
         if times.dtype.kind == "M":
             times = times.astype("datetime64[ns]").astype(np.int64)
@@ -74,6 +76,30 @@ class UpdateStream:
                 f"got {outside} of {len(times)} outside; take the other streams of the recording for them"
             )
         return reconstruct(self.snapshot, self.updates, times, levels)
+
+    @property
+    def num_messages(self) -> int:
+        """Messages that changed the book or could have."""
+        return len(self.message_rows)
+
+    @property
+    def message_rows(self) -> np.ndarray:
+        """The first row of each message, `[message]`."""
+        return np.flatnonzero(self._is_first)
+
+    def after_messages(self, number: np.ndarray, levels: int = 20) -> BookSeries:
+        """The books after so many messages each, in order; 0 is the snapshot's. Driver."""
+        # By the number of the message in place of the time, which several may share.
+        snapshot = replace(self.snapshot, time_ns=np.zeros(len(self.snapshot), np.int64))
+        updates = replace(self.updates, time_ns=np.cumsum(self._is_first))
+        book = reconstruct(snapshot, updates, number.astype(np.int64), levels).book
+        times = np.asarray(self.updates.time_ns)[self.message_rows]
+        time_ns = np.concatenate([[self.start_ns], np.maximum(times, self.start_ns)]).astype(np.int64)
+        return BookSeries(time_ns[number], book, self.symbol, self.updates.tick_size)
+
+    @property
+    def _is_first(self) -> np.ndarray:
+        return np.diff(self.update_id, prepend=self.update_id[:1] - 1) != 0
 
 
 class UpdateCollector:

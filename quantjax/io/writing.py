@@ -18,10 +18,11 @@ from quantjax.io.times import ns_to_iso
 from quantjax.lob import BookAnalysis, BookSeries
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-__all__ = ["write_analysis", "write_books"]
+__all__ = ["write_analysis", "write_books", "write_table"]
 
 
 def write_books(path: str | Path, series: BookSeries | Iterable[BookSeries], *, exchange: str = "") -> int:
@@ -77,6 +78,40 @@ def write_analysis(path: str | Path, blocks: BookAnalysis | Iterable[BookAnalysi
         if not files:
             raise ValueError("expected at least one block of an analysis, got none")
     return [file.path for file in files.values()]
+
+
+def write_table(path: str | Path, table: pd.DataFrame) -> Path:
+    """Write a result's table (its `to_pandas()`), index and all, as Parquet or CSV; the path. Driver.
+
+    `path` ends in `.parquet` or `.csv`; its folder is made where it is not there, and the file appears under its name
+    once it is whole. The symbol in `table.attrs` goes into the metadata of a Parquet file. Raises ValueError for other
+    suffixes.
+
+    >>> import pandas, tempfile
+    >>> path = write_table(Path(tempfile.mkdtemp(), "new", "bars.csv"), pandas.DataFrame({"close": [9.5]}))
+    >>> path.read_text()
+    ',close\\n0,9.5\\n'
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = Path(path)
+    if path.suffix not in (".parquet", ".csv"):
+        raise ValueError(f"expected a path that ends in .parquet or .csv, got {path.name}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        if path.suffix == ".csv":
+            table.to_csv(temporary)
+        else:
+            whole = pa.Table.from_pandas(table, preserve_index=True)
+            symbol = str(table.attrs.get("symbol", "")).encode()
+            metadata = {**(whole.schema.metadata or {}), b"symbol": symbol}
+            pq.write_table(whole.replace_schema_metadata(metadata), temporary, compression="zstd")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
 
 
 class _ParquetFile:

@@ -10,6 +10,8 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int64
 
+from quantjax.lob.static_fields import plain
+
 __all__ = ["Book", "BookSeries"]
 
 Array = jax.Array | np.ndarray
@@ -124,7 +126,7 @@ class BookSeries(eqx.Module):
 
     time_ns: Int64[Array, " time"]
     book: Book
-    symbol: str = eqx.field(static=True)
+    symbol: str = eqx.field(static=True, converter=plain)
     tick_size: float | Array
 
     def __check_init__(self):
@@ -148,7 +150,7 @@ class BookSeries(eqx.Module):
         return self.time_ns.shape[0]
 
     def __getitem__(self, index: slice | np.ndarray) -> BookSeries:
-        if isinstance(index, int):
+        if isinstance(index, int | np.integer):
             raise TypeError(f"expected a slice or an array of indices, got {index}; series.book[{index}] is that book")
         return BookSeries(self.time_ns[index], self.book[index], self.symbol, self.tick_size)
 

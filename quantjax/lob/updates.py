@@ -7,6 +7,8 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int, Int64
 
+from quantjax.lob.static_fields import plain
+
 __all__ = ["LevelUpdates"]
 
 Array = jax.Array | np.ndarray
@@ -33,7 +35,7 @@ class LevelUpdates(eqx.Module):
     tick: Int[Array, " update"]
     size: Float[Array, " update"]
     tick_size: float | Array
-    symbol: str = eqx.field(static=True)
+    symbol: str = eqx.field(static=True, converter=plain)
 
     def __check_init__(self):
         kinds = {"time_ns": np.int64, "side": np.integer, "tick": np.integer, "size": np.floating}

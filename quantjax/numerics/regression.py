@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-__all__ = ["Homoskedastic", "NeweyWest", "Regression", "White", "ols"]
+__all__ = ["Homoskedastic", "NeweyWest", "Regression", "White", "as_floating", "ols"]
 
 # A column whose share of variance that the columns before it leave unexplained is below this many roundings is taken
 # as a combination of them.
@@ -95,17 +95,19 @@ def ols(x, y, *, intercept: bool = True, errors: Homoskedastic | White | NeweyWe
     dependent or there are fewer rows than coefficients; the standard errors also where there are just as many; the R^2
     also where y does not vary; a t statistic also where its standard error is 0.
 
-    The columns are centred and scaled, the normal equations are solved by elimination, and refined once: as good as an
-    orthogonal decomposition. A column whose variance the others explain but for 2e-14 of it a column (1e-5 in float32)
-    counts as dependent. Broadcasting (the core axes are n, k of `x` and n of `y`). Raises ValueError for shapes that do
-    not fit and for float64 arrays while JAX's x64 mode is off. Source: Greene, Econometric Analysis, chapters 3-4.
+    The columns are centred, scaled and made orthonormal by Cholesky's decomposition done twice (CholeskyQR2), which
+    keeps the digits of the coefficients and of their errors as Householder's QR does as long as the columns are not
+    dependent: a column whose variance the others explain but for 2e-14 of it a column (1e-5 in float32) counts as
+    dependent. Broadcasting (the core axes are n, k of `x` and n of `y`). Raises ValueError for shapes that do
+    not fit and for float64 arrays while JAX's x64 mode is off. Source: Greene, Econometric Analysis, chapters 3-4;
+    Yamamoto et al. (2015), Electron. Trans. Numer. Anal. 44:306 (CholeskyQR2).
 
     >>> fit = ols(np.array([[0.0], [1.0], [2.0], [3.0]]), np.array([1.0, 3.0, 5.0, 8.0]))
     >>> fit.coefficients.round(6).tolist(), round(float(fit.intercept), 6), round(float(fit.r_squared), 6)
     ([2.3], 0.8, 0.988785)
     """
     errors = Homoskedastic() if errors is None else errors
-    x, y = _floating(x, "x"), _floating(y, "y")
+    x, y = as_floating(x, "x"), as_floating(y, "y")
     if x.ndim < 2 or y.ndim < 1 or x.shape[-2] != y.shape[-1] or x.shape[-1] < 1:
         raise ValueError(
             f"expected x[..., n, k] with k >= 1 and y[..., n], got x{list(x.shape)} and y{list(y.shape)}; "
@@ -135,20 +137,23 @@ def ols(x, y, *, intercept: bool = True, errors: Homoskedastic | White | NeweyWe
     norm = jnp.sqrt(jnp.where(varies, square, 1.0))
     z = jnp.where(varies[..., None, :], z / norm[..., None, :], 0.0)
 
-    gram = jnp.einsum("...nj,...nk->...jk", z, z)
+    gram = _gram(z)
     # The squares of the pivots are the shares of variance that the columns before leave unexplained.
     pivots = jnp.diagonal(jnp.linalg.cholesky(jax.lax.stop_gradient(gram)), axis1=-2, axis2=-1) ** 2
     defined = (pivots > _DEFICIENT * num_columns * tiny).all(-1) & (count >= num_coefficients)
-    gram = jnp.where(defined[..., None, None], gram, jnp.eye(num_columns, dtype=dtype))
+    identity = jnp.eye(num_columns, dtype=dtype)
 
-    # b_j = sum_t influence_tj y_t: the rows of (X'X)^-1 X', solved for.
-    factor = jnp.linalg.cholesky(gram)
-    half = jax.lax.linalg.triangular_solve(factor, z, lower=True, transpose_a=True)
-    influence = jax.lax.linalg.triangular_solve(factor, half, lower=True)
-    scaled = jnp.einsum("...nk,...n->...k", influence, centred)
-    rest = centred - jnp.einsum("...nk,...k->...n", z, scaled)
-    scaled = scaled + jnp.einsum("...nk,...n->...k", influence, rest)
-    residual = jnp.where(used, centred - jnp.einsum("...nk,...k->...n", z, scaled), 0.0)
+    # z = q (second first)'. The first factor loses as many digits as the columns are collinear, and q is orthonormal
+    # but for that; the second makes it so.
+    first = jnp.linalg.cholesky(jnp.where(defined[..., None, None], gram, identity))
+    q = _solve(first, z)
+    second = jnp.linalg.cholesky(jnp.where(defined[..., None, None], _gram(q), identity))
+    q = _solve(second, q)
+    # b_j = sum_t influence_tj y_t: the rows of R^-1 q'.
+    influence = _solve(first, _solve(second, q, transpose=False), transpose=False)
+    scaled = _times(influence, centred)
+    scaled = scaled + _times(influence, centred - _predicted(z, scaled))
+    residual = jnp.where(used, centred - _predicted(z, scaled), 0.0)
     coefficients = scaled / norm
     constant = y_mean - (x_mean * coefficients).sum(-1)
 
@@ -190,7 +195,31 @@ def _sqrt(square: jax.Array) -> jax.Array:
     return jnp.where(positive, jnp.sqrt(jnp.where(positive, square, 1.0)), 0.0)
 
 
-def _floating(array, name: str) -> jax.Array:
+def _gram(z: jax.Array) -> jax.Array:
+    return jnp.einsum("...nj,...nk->...jk", z, z, precision="highest")
+
+
+def _times(influence: jax.Array, y: jax.Array) -> jax.Array:
+    return jnp.einsum("...nk,...n->...k", influence, y, precision="highest")
+
+
+def _predicted(z: jax.Array, coefficients: jax.Array) -> jax.Array:
+    return jnp.einsum("...nk,...k->...n", z, coefficients, precision="highest")
+
+
+def _solve(factor: jax.Array, rows: jax.Array, *, transpose: bool = True) -> jax.Array:
+    """rows factor'^-1, or rows factor^-1, for a lower triangular factor."""
+    return jax.lax.linalg.triangular_solve(factor, rows, lower=True, transpose_a=transpose)
+
+
+def as_floating(array, name: str) -> jax.Array:
+    """A JAX array of floating numbers, of the dtype that the array has; integers take JAX's default.
+
+    Raises ValueError for float64 while JAX's x64 mode is off, which would cut the digits silently. Broadcasting.
+
+    >>> as_floating([1, 2], "x").dtype == jnp.result_type(float)
+    True
+    """
     if getattr(array, "dtype", None) == np.float64 and not jax.config.read("jax_enable_x64"):
         raise ValueError(
             f"expected {name} in float32 while JAX's x64 mode is off, got float64; call "

@@ -41,12 +41,12 @@ def test_help_loads_nothing_heavy():
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
-    for command in ("info", "mock", "record", "replay", "analyze", "demo", "bench"):
+    for command in ("info", "mock", "record", "replay", "analyze", "flow", "bars", "demo", "bench"):
         assert f"  {command} " in result.stdout
 
 
 def test_every_command_has_help():
-    for command in ("info", "mock", "record", "replay", "analyze", "demo", "bench"):
+    for command in ("info", "mock", "record", "replay", "analyze", "flow", "bars", "demo", "bench"):
         result = run(app, [command, "--help"])
         assert result.exit_code == 0
         assert "Usage" in result.output

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from fractions import Fraction
 
 import jax
 import jax.numpy as jnp
@@ -124,6 +125,41 @@ def test_nearly_collinear_columns_keep_their_digits():
     near = np.column_stack([x[:, 0], x[:, 0] + 1e-5 * x[:, 2] / 1e-3])
     fit, exact = ols(near, y), np.linalg.lstsq(np.column_stack([near, np.ones(200)]), y, rcond=None)[0]
     np.testing.assert_allclose(fit.coefficients, exact[:2], rtol=1e-7)
+
+
+@pytest.mark.parametrize("apart", [1e-3, 1e-6, 3e-7])
+def test_nearly_collinear_columns_keep_the_digits_of_their_errors(apart):
+    """Against exact fractions: as many digits as Householder's QR keeps."""
+    rng = np.random.default_rng(1)
+    near = rng.normal(size=200)
+    x = np.column_stack([near, near + apart * rng.normal(size=200)])
+    y = x @ [1.0, 2.0] + rng.normal(size=200)
+    inverse, beta = exact_normal_equations(np.column_stack([x, np.ones(200)]), y)
+    residual = y - np.column_stack([x, np.ones(200)]) @ beta
+    fit = ols(x, y)
+    np.testing.assert_allclose(fit.coefficients, beta[:2], rtol=1e-14 / apart + 1e-12)
+    expected = np.sqrt(residual @ residual / 197 * np.diag(inverse))
+    np.testing.assert_allclose(fit.std_error, expected[:2], rtol=1e-14 / apart + 1e-12)
+
+
+def exact_normal_equations(design, y):
+    """((X'X)^-1, coefficients) by elimination of fractions."""
+    rows = [[Fraction(float(v)) for v in row] for row in design]
+    right = [Fraction(float(v)) for v in y]
+    p = design.shape[1]
+    table = [
+        [sum(row[i] * row[j] for row in rows) for j in range(p)]
+        + [Fraction(int(i == j)) for j in range(p)]
+        + [sum(row[i] * value for row, value in zip(rows, right, strict=True))]
+        for i in range(p)
+    ]
+    for i in range(p):
+        table[i] = [value / table[i][i] for value in table[i]]
+        for j in range(p):
+            if j != i:
+                table[j] = [a - table[j][i] * b for a, b in zip(table[j], table[i], strict=True)]
+    solved = np.array([[float(value) for value in row[p:]] for row in table])
+    return solved[:, :p], solved[:, p]
 
 
 def test_transforms_and_gradients():

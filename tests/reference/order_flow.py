@@ -43,21 +43,20 @@ def interval_flow(times, books: list[dict], edges, tick_size) -> list[dict]:
     """For each interval (a, b]: flow and mean depth by level, number of events, change of mid in ticks."""
     out = []
     for start, stop in pairwise(edges):
-        rows = [row for row, time in enumerate(times) if start < time <= stop]
+        # The first book of all has no flow, and is no event.
+        rows = [row for row, time in enumerate(times) if start < time <= stop and row > 0]
         levels = range(len(books[0]["bid_price"]))
-        flows = [event_flow(books[row - 1], books[row]) for row in rows if row > 0]
+        whole = times[0] <= start and stop <= times[-1]
         seen = [books[row] for row in rows] or [books[row] for row in [as_of(times, start)] if row is not None]
+        flows = [event_flow(books[row - 1], books[row]) for row in rows]
+        depths = [[(book["bid_size"][k] + book["ask_size"][k]) / 2 for book in seen] for k in levels]
+        change = (mid_at(times, books, stop) - mid_at(times, books, start)) / tick_size
         out.append(
             {
-                "ofi": [sum(flow[level] for flow in flows) for level in levels],
-                "depth": [
-                    sum((book["bid_size"][level] + book["ask_size"][level]) / 2 for book in seen) / len(seen)
-                    if seen
-                    else nan
-                    for level in levels
-                ],
+                "ofi": [sum(flow[level] for flow in flows) if whole else nan for level in levels],
+                "depth": [sum(depth) / len(depth) if whole else nan for depth in depths],
                 "num_events": len(flows),
-                "mid_change": (mid_at(times, books, stop) - mid_at(times, books, start)) / tick_size,
+                "mid_change": change if whole else nan,
             }
         )
     return out
@@ -103,8 +102,13 @@ def imbalance_bin(bid_size: float, ask_size: float, bins: int) -> int:
     return sign * steps
 
 
-def stoikov(quotes: list[tuple[int, float, int, float]], bins: int, max_spread: int, num_terms: int) -> dict:
-    """G* in ticks by (spread, steps from the middle bin), from (bid tick, size, ask tick, size), one step each."""
+def stoikov(
+    quotes: list[tuple[int, float, int, float]], bins: int, max_spread: int, num_terms: int, shrinkage: float
+) -> dict:
+    """G* in ticks by (spread, steps from the middle bin), from (bid tick, size, ask tick, size), one step each.
+
+    `shrinkage`: so many transitions more from each cell, and from its mirror image, after which nothing ever moves.
+    """
     cells = [(min(ask - bid, max_spread), imbalance_bin(qb, qa, bins)) for bid, qb, ask, qa in quotes]
     mids = [(bid + ask) / 2 for bid, _, ask, _ in quotes]
     steps = []
@@ -119,6 +123,7 @@ def stoikov(quotes: list[tuple[int, float, int, float]], bins: int, max_spread: 
         seen[index[start]] += 1
         r1k[index[start]] += move
         (q if move == 0 else r2)[index[start], index[stop]] += 1
+    seen += 2 * shrinkage
     q, r2, r1k = q / seen[:, None], r2 / seen[:, None], r1k / seen
     # (1 - Q)^-1 as the sum of the powers of Q.
     visits, power = np.eye(size), np.eye(size)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
@@ -36,6 +35,7 @@ def tick_test(prices) -> list[int]:
 
 
 def lee_ready(prices, mids) -> list[int]:
+    """Of whole numbers (half ticks), in which a price is at the mid or is not."""
     ticks = tick_test(prices)
     return [
         1 if price > mid else -1 if price < mid else tick for price, mid, tick in zip(prices, mids, ticks, strict=True)
@@ -67,7 +67,7 @@ def least_squares(y, x, intercept) -> dict[str, float]:
     covariance = np.linalg.inv(design.T @ design) * (rest @ rest) / free
     around = y - y.mean() if intercept else y
     return {
-        "impact": coefficients[0],
+        "coefficients": coefficients[0],
         "intercept": coefficients[1] if intercept else 0.0,
         "std_error": math.sqrt(covariance[0, 0]),
         "r_squared": 1 - (rest @ rest) / (around @ around),
@@ -84,7 +84,7 @@ def buckets(lots, shares, known, bucket_lots) -> list[tuple[int, int, int, int]]
             part = min(room, count - poured)
             poured += part
             if is_known:
-                now_bought = round(Fraction(float(share)) * poured)  # ties to even
+                now_bought = round(float(share) * poured)  # as doubles, ties to even
                 buy += now_bought - bought
                 sell += part - (now_bought - bought)
                 bought = now_bought

@@ -4,16 +4,11 @@ from quantjax.lob.bars.aggregate import BarValues, aggregate_bars
 from quantjax.lob.bars.amount_bars import NotionalBars, VolumeBars, threshold_closes
 from quantjax.lob.bars.cuts import BarKind, Cuts
 from quantjax.lob.bars.driver import make_bars
-from quantjax.lob.bars.imbalance_bars import (
-    AdaptiveThreshold,
-    FixedThreshold,
-    ImbalanceBars,
-    ImbalanceState,
-    imbalance_closes,
-)
+from quantjax.lob.bars.imbalance_bars import ImbalanceBars, imbalance_closes
+from quantjax.lob.bars.imbalance_rules import AdaptiveThreshold, FixedThreshold, ImbalanceState
 from quantjax.lob.bars.result import Bars
 from quantjax.lob.bars.tick_bars import TickBars
-from quantjax.lob.bars.time_bars import TimeBars, interval_ns
+from quantjax.lob.bars.time_bars import TimeBars
 
 __all__ = [
     "AdaptiveThreshold",
@@ -30,7 +25,6 @@ __all__ = [
     "VolumeBars",
     "aggregate_bars",
     "imbalance_closes",
-    "interval_ns",
     "make_bars",
     "threshold_closes",
 ]

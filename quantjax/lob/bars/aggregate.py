@@ -58,8 +58,8 @@ def aggregate_bars(
 
     On a CPU every sum is the one of a loop over the trades of the bar in their order, each product rounded before it is
     added, so that it equals that loop to the last digit in float64 and in float32. On a GPU the order of the additions
-    is not defined and results agree to rounding. A NaN price makes high, low and notional of its bar NaN, a NaN size
-    the sums of sizes and the vwap.
+    is not defined and results agree to rounding. A NaN price makes high, low, notional and vwap of its bar NaN, a NaN
+    size the volume, the volume of its side, notional and vwap.
 
     Per item; traceable. The derivative of a high or low is that of the first trade that made it.
 
@@ -85,7 +85,9 @@ def aggregate_bars(
     volume, notional, buy_volume, sell_volume, unknown_volume, buy_count, sell_count, high, low = sums
     count = stop - first
     some, traded = count > 0, volume > 0
+    # The notional of the sums leaves out trades of NaN size: in it only a NaN price shows.
     known = some & ~jnp.isnan(notional)
+    notional = jnp.where(jnp.isnan(volume), jnp.nan, notional)
     return BarValues(
         open=jnp.where(some, price.at[first].get(mode="clip"), jnp.nan),
         high=jnp.where(known, high, jnp.nan),
@@ -136,7 +138,7 @@ def _sums_by_loop(price, size, side, first, stop) -> tuple[jax.Array, ...]:
         return (
             volume + q,
             # The select keeps the compiler from fusing product and sum into one operation with one rounding.
-            notional + jnp.where(jnp.isnan(q), zero, p * q),
+            notional + jnp.where(jnp.isnan(q), p - p, p * q),
             buy + jnp.where(s > 0, q, zero),
             sell + jnp.where(s < 0, q, zero),
             unknown + jnp.where(s == 0, q, zero),
@@ -191,7 +193,7 @@ def _sums_by_scatter(price, size, side, first, stop) -> tuple[jax.Array, ...]:
     of_side = [jnp.where(mask, size, 0) for mask in (side > 0, side < 0, side == 0)]
     return (
         add(size),
-        add(price * size),
+        add(jnp.where(jnp.isnan(size), price - price, price * size)),
         *(add(array) for array in of_side),
         add((side > 0).astype(first.dtype)),
         add((side < 0).astype(first.dtype)),

@@ -10,10 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Shaped
 
-from quantjax.lob.bars.blocks import closing_rows
+from quantjax.lob.bars.blocks import closing_rows, in_parallel
 from quantjax.lob.bars.cuts import BarKind, Cuts, cuts_at_closes
-from quantjax.lob.bars.units import units_of, whole_units
-from quantjax.lob.trades import TradeSeries
+from quantjax.lob.bars.parameters import check_positive, plain
+from quantjax.lob.bars.units import units_of
+from quantjax.lob.lots import whole_units
+from quantjax.lob.trades.series import TradeSeries
 
 __all__ = ["NotionalBars", "VolumeBars", "threshold_closes"]
 
@@ -52,61 +54,65 @@ class VolumeBars(BarKind):
     integers, so that ten trades of 0.1 make 1.0. `lot_size=None` adds the sizes as they are, rounded to their dtype at
     each addition, in the order of the trades. Trades are not split: a bar may hold more than `volume`.
 
-    Raises ValueError for a volume or lot that is not positive and a volume that is not a multiple of the lot; when bars
-    are made, for a size that is none, or too large or of too few digits (float32) to tell.
+    Raises TypeError for what is no number, ValueError for a volume or lot that is not positive and a volume that is not
+    a multiple of the lot; when bars are made, for a size that is none, or too large or of too few digits (float32) to
+    tell.
     Source: Lopez de Prado (2018), Advances in Financial Machine Learning, section 2.3.1.
 
     >>> VolumeBars(10.0, lot_size=1e-5)
     VolumeBars(volume=10.0, lot_size=1e-05)
     """
 
-    volume: float | Decimal = eqx.field(static=True)
-    lot_size: float | Decimal | None = eqx.field(static=True, default=1e-8, kw_only=True)
+    volume: float | Decimal = eqx.field(static=True, converter=plain)
+    lot_size: float | Decimal | None = eqx.field(static=True, default=1e-8, kw_only=True, converter=plain)
 
     def __check_init__(self):
-        _check_positive("volume", self.volume)
+        check_positive("volume", self.volume)
         if self.lot_size is not None:
-            _check_positive("lot_size", self.lot_size)
+            check_positive("lot_size", self.lot_size)
             whole_units("volume", self.volume, "lot_size", self.lot_size)
 
     def cut(self, trades: list[TradeSeries]) -> list[Cuts]:
-        if self.lot_size is None:
-            return [_cut(one, np.asarray(one.size), float(self.volume)) for one in trades]
-        threshold = whole_units("volume", self.volume, "lot_size", self.lot_size)
-        return [
-            _cut(one, units_of(one, threshold, lot_size=self.lot_size, tick_size=None), threshold) for one in trades
-        ]
+        def cut(one: TradeSeries) -> Cuts:
+            if self.lot_size is None:
+                return _cut(one, np.asarray(one.size), float(self.volume))
+            threshold = whole_units("volume", self.volume, "lot_size", self.lot_size)
+            return _cut(one, units_of(one, threshold, lot_size=self.lot_size, tick_size=None), threshold)
+
+        return in_parallel(cut, trades, first_alone=True)
 
 
 class NotionalBars(BarKind):
     """Bars of a notional: a bar closes with the trade that brings its sum of price times size to `notional` or beyond.
 
     Arguments: `notional` in quote currency. With `tick_size` and `lot_size` prices are counted in ticks, sizes in lots
-    and notionals in ticks times lots, in integers, exactly. Without them the products are rounded to the dtype of the
-    trades, and so is each addition, in the order of the trades. Trades are not split.
+    and notionals in ticks times lots, in integers, exactly. Without them, as by default, for no tick is that of every
+    market, the products are rounded to the dtype of the trades, and so is each addition, in the order of the trades:
+    where the sum should be just the threshold the bar may close a trade late. Trades are not split.
 
-    Raises ValueError for what is not positive, for one of tick and lot without the other, and for a notional that is
-    not a multiple of tick times lot; when bars are made, for a price or size that is no multiple.
+    Raises TypeError for what is no number, ValueError for what is not positive, for one of tick and lot without the
+    other, and for a notional that is not a multiple of tick times lot; when bars are made, for a price or size that is
+    no multiple.
     Source: Lopez de Prado (2018), Advances in Financial Machine Learning, section 2.3.1 (dollar bars).
 
     >>> NotionalBars(1e6, tick_size=0.01, lot_size=1e-5)
     NotionalBars(notional=1000000.0, tick_size=0.01, lot_size=1e-05)
     """
 
-    notional: float | Decimal = eqx.field(static=True)
-    tick_size: float | Decimal | None = eqx.field(static=True, default=None, kw_only=True)
-    lot_size: float | Decimal | None = eqx.field(static=True, default=None, kw_only=True)
+    notional: float | Decimal = eqx.field(static=True, converter=plain)
+    tick_size: float | Decimal | None = eqx.field(static=True, default=None, kw_only=True, converter=plain)
+    lot_size: float | Decimal | None = eqx.field(static=True, default=None, kw_only=True, converter=plain)
 
     def __check_init__(self):
-        _check_positive("notional", self.notional)
+        check_positive("notional", self.notional)
         if (self.tick_size is None) != (self.lot_size is None):
             raise ValueError(
                 f"expected tick_size and lot_size together, got {self.tick_size} and {self.lot_size}; both count "
                 "notionals exactly, neither adds them as they are"
             )
         if self.tick_size is not None and self.lot_size is not None:
-            _check_positive("tick_size", self.tick_size)
-            _check_positive("lot_size", self.lot_size)
+            check_positive("tick_size", self.tick_size)
+            check_positive("lot_size", self.lot_size)
             self._threshold(self.tick_size, self.lot_size)
 
     def _threshold(self, tick_size: float | Decimal, lot_size: float | Decimal) -> int:
@@ -114,13 +120,13 @@ class NotionalBars(BarKind):
         return whole_units("notional", self.notional, "tick_size times lot_size", unit)
 
     def cut(self, trades: list[TradeSeries]) -> list[Cuts]:
-        if self.tick_size is None or self.lot_size is None:
-            return [_cut(one, np.asarray(one.price) * np.asarray(one.size), float(self.notional)) for one in trades]
-        threshold = self._threshold(self.tick_size, self.lot_size)
-        return [
-            _cut(one, units_of(one, threshold, lot_size=self.lot_size, tick_size=self.tick_size), threshold)
-            for one in trades
-        ]
+        def cut(one: TradeSeries) -> Cuts:
+            if self.tick_size is None or self.lot_size is None:
+                return _cut(one, np.asarray(one.price) * np.asarray(one.size), float(self.notional))
+            threshold = self._threshold(self.tick_size, self.lot_size)
+            return _cut(one, units_of(one, threshold, lot_size=self.lot_size, tick_size=self.tick_size), threshold)
+
+        return in_parallel(cut, trades, first_alone=True)
 
 
 _closes = jax.jit(threshold_closes)
@@ -130,8 +136,3 @@ def _cut(trades: TradeSeries, amount: np.ndarray, threshold: float) -> Cuts:
     limit = np.asarray(threshold, amount.dtype)
     rows = closing_rows(lambda accumulated, block, count: _closes(block, limit, accumulated), limit * 0, amount)
     return cuts_at_closes(np.asarray(trades.time_ns), rows)
-
-
-def _check_positive(name: str, value: float | Decimal) -> None:
-    if not (value > 0 and np.isfinite(float(value))):
-        raise ValueError(f"expected {name} > 0 and finite, got {value}")

@@ -7,7 +7,7 @@ from abc import abstractmethod
 import equinox as eqx
 import numpy as np
 
-from quantjax.lob.trades import TradeSeries
+from quantjax.lob.trades.series import TradeSeries
 
 __all__ = ["BarKind", "Cuts", "cuts_at_closes"]
 

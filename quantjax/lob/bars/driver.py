@@ -10,10 +10,11 @@ import jax
 import numpy as np
 
 from quantjax.lob.bars.aggregate import BarValues
-from quantjax.lob.bars.blocks import aggregate_blocks, in_parallel, pieces
+from quantjax.lob.bars.blocks import aggregate_blocks
 from quantjax.lob.bars.cuts import BarKind, Cuts
 from quantjax.lob.bars.result import NO_TIME, Bars
-from quantjax.lob.trades import TradeSeries
+from quantjax.lob.bars.validation import checked_trades
+from quantjax.lob.trades.series import TradeSeries
 
 __all__ = ["make_bars"]
 
@@ -39,8 +40,11 @@ def make_bars(
     trades (on a GPU, to rounding: `aggregate_bars`). The kernels are compiled for a few lengths, powers of two, and not
     for each number of trades.
 
-    Raises ValueError that names the row for a price or size that is negative, NaN or infinite, for a side that is not
-    +1, -1 or 0, and for times that go back; ValueError for repeated symbols and unknown options. Driver.
+    Where JAX's default device is a GPU the cut, which goes from trade to trade, runs on the CPU all the same.
+
+    Raises ValueError that names the row for a price that is not positive and finite, a size that is negative, NaN or
+    infinite, a side that is not +1, -1 or 0, and for times that go back (`lob.clean_trades` mends them all); ValueError
+    for repeated symbols and unknown options. Driver.
 
     >>> trades = TradeSeries(
     ...     np.array([0, 400, 1_000, 2_500]) * 1_000_000, np.array([10.0, 12.0, 11.0, 9.0]), np.ones(4),
@@ -66,64 +70,19 @@ def make_bars(
         raise ValueError(
             f"expected one or more TradeSeries of different symbols, got {symbols}; join those of a symbol"
         )
-    checked = in_parallel(lambda one: _checked(one, time_order), series)
+    checked = checked_trades(series, time_order)
     cuts = kind.cut([one for one, _ in checked])
-
-    def bars_of(row: int) -> Bars:
-        one, times_back = checked[row]
-        return _bars(one, times_back, cuts[row], fill=fill, partial=partial)
-
-    made = in_parallel(bars_of, range(len(series)))
+    values = aggregate_blocks(
+        [(one.price, one.size, one.side, cut.first, cut.stop) for (one, _), cut in zip(checked, cuts, strict=True)]
+    )
+    made = [
+        _bars(one.symbol, steps, cut, value, fill=fill, partial=partial)
+        for (one, steps), cut, value in zip(checked, cuts, values, strict=True)
+    ]
     return made[0] if isinstance(trades, TradeSeries) else _side_by_side(made)
 
 
-def _checked(trades: TradeSeries, time_order: str) -> tuple[TradeSeries, int]:
-    """The trades as numpy arrays in the order of time, and the number of steps back in time."""
-    trades = jax.tree.map(np.asarray, trades)
-    time_ns, price, size, side = trades.time_ns, trades.price, trades.size, trades.side
-    before, after = time_ns[:-1], time_ns[1:]
-
-    def look(rows: slice) -> tuple[int, bool]:
-        # The least and the largest tell of every fault: NaN makes both of them NaN.
-        amounts = all(array[rows].min() >= 0 and array[rows].max() < np.inf for array in (price, size))
-        fine = amounts and side[rows].min() >= -1 and side[rows].max() <= 1
-        return int(np.count_nonzero(after[rows] < before[rows])), bool(fine)
-
-    looked = in_parallel(look, pieces(len(trades)))
-    if not all(fine for _, fine in looked):
-        _raise_for_values(trades)
-    steps = sum(back for back, _ in looked)
-    if not steps:
-        return trades, 0
-    back = after < before
-    if time_order == "raise":
-        raise ValueError(
-            f"expected times of {trades.symbol} that never decrease, got {steps} steps back, the first after row "
-            f"{int(np.argmax(back))}; time_order='sort' sorts them"
-        )
-    return trades[np.argsort(time_ns, kind="stable")], steps
-
-
-def _raise_for_values(trades: TradeSeries) -> None:
-    for name in ("price", "size"):
-        array = getattr(trades, name)
-        good = (array >= 0) & (array < np.inf)
-        if not good.all():
-            row = int(np.argmin(good))
-            raise ValueError(
-                f"expected every {name} of {trades.symbol} finite and >= 0, got {array[row]} in row {row}; leave such "
-                "rows out"
-            )
-    side = trades.side
-    bad = (side < -1) | (side > 1)
-    if bad.any():
-        row = int(np.argmax(bad))
-        raise ValueError(f"expected every side of {trades.symbol} as +1, -1 or 0, got {side[row]} in row {row}")
-
-
-def _bars(trades: TradeSeries, times_back: int, cuts: Cuts, *, fill: str, partial: str) -> Bars:
-    price, size, side = np.asarray(trades.price), np.asarray(trades.size), np.asarray(trades.side)
-    values = aggregate_blocks(price, size, side, cuts.first, cuts.stop)
+def _bars(symbol: str, clock_went_back: int, cuts: Cuts, values: BarValues, *, fill: str, partial: str) -> Bars:
     bars = Bars(
         start_ns=cuts.start_ns,
         end_ns=cuts.end_ns,
@@ -133,8 +92,8 @@ def _bars(trades: TradeSeries, times_back: int, cuts: Cuts, *, fill: str, partia
         valid=np.ones(len(cuts.first), bool),
         trades_outside=cuts.outside,
         trades_in_dropped=0,
-        times_back=times_back,
-        symbol=trades.symbol,
+        clock_went_back=clock_went_back,
+        symbol=symbol,
     )
     if fill == "previous":
         bars = _filled(bars)

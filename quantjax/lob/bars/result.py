@@ -28,8 +28,8 @@ class Bars(eqx.Module):
     amounts 0).
     `first_trade`: row of the bar's first trade among the trades in time order; where the bar has none, of the next one.
     `trades_outside`: trades before `start_ns` and from `end_ns` on; `trades_in_dropped`: those in bars that were
-    dropped for not being complete; `times_back`: steps back in time, mended by sorting: an int each, `[symbol]` for
-    several. `symbol`: a name, or a tuple of names.
+    dropped for not being complete; `clock_went_back`: steps back in time, mended by sorting: an int each, `[symbol]`
+    for several. `symbol`: a name, or a tuple of names.
     """
 
     start_ns: np.ndarray
@@ -52,7 +52,7 @@ class Bars(eqx.Module):
     valid: np.ndarray
     trades_outside: int | np.ndarray
     trades_in_dropped: int | np.ndarray
-    times_back: int | np.ndarray
+    clock_went_back: int | np.ndarray
     symbol: str | tuple[str, ...] = eqx.field(static=True)
 
     @property

@@ -6,7 +6,8 @@ import equinox as eqx
 import numpy as np
 
 from quantjax.lob.bars.cuts import BarKind, Cuts, cuts_at_closes
-from quantjax.lob.trades import TradeSeries
+from quantjax.lob.bars.parameters import is_integer, plain
+from quantjax.lob.trades.series import TradeSeries
 
 __all__ = ["TickBars"]
 
@@ -21,10 +22,10 @@ class TickBars(BarKind):
     TickBars(trades=100)
     """
 
-    trades: int = eqx.field(static=True)
+    trades: int = eqx.field(static=True, converter=plain)
 
     def __check_init__(self):
-        if isinstance(self.trades, bool) or not isinstance(self.trades, int) or self.trades < 1:
+        if not is_integer(self.trades) or self.trades < 1:
             raise ValueError(f"expected trades as an integer >= 1, got {self.trades!r}")
 
     def cut(self, trades: list[TradeSeries]) -> list[Cuts]:

@@ -2,53 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal
 
 import equinox as eqx
 import numpy as np
 
 from quantjax.lob.bars.cuts import BarKind, Cuts
-from quantjax.lob.trades import TradeSeries
+from quantjax.lob.bars.parameters import is_integer, plain
+from quantjax.lob.intervals import interval_ns
+from quantjax.lob.trades.series import TradeSeries
 
-__all__ = ["TimeBars", "interval_ns"]
+__all__ = ["TimeBars"]
 
-_UNITS = {
-    "ns": 1,
-    "us": 1_000,
-    "ms": 1_000_000,
-    "s": 10**9,
-    "min": 60 * 10**9,
-    "h": 3_600 * 10**9,
-    "d": 86_400 * 10**9,
-}
 # More bars than this are a wrong interval or a wrong time stamp, not a wish.
 _MOST_BARS = 100_000_000
-
-
-def interval_ns(interval: str | float | Decimal) -> int:
-    """An interval as nanoseconds, exactly: "100ms", "1s", "5min", "1h", or a number of seconds.
-
-    The units are ns, us, ms, s, min, h and d (24 hours). Numbers are read as their decimal digits: 0.1 is 100,000,000
-    ns. Raises ValueError for what is not a whole, positive number of nanoseconds. Driver.
-
-    >>> interval_ns("5min"), interval_ns(0.1)
-    (300000000000, 100000000)
-    """
-    advice = "give a number of seconds, or digits and one of " + ", ".join(_UNITS)
-    if isinstance(interval, str):
-        match = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([a-z]+)\s*", interval)
-        if match is None or match[2] not in _UNITS:
-            raise ValueError(f"expected an interval such as '1s' or '5min', got {interval!r}; {advice}")
-        exact = Decimal(match[1]) * _UNITS[match[2]]
-    else:
-        try:
-            exact = Decimal(str(interval)) * _UNITS["s"]
-        except ArithmeticError:
-            raise ValueError(f"expected an interval such as '1s' or 0.1, got {interval!r}; {advice}") from None
-    if not exact.is_finite() or exact <= 0 or exact != int(exact):
-        raise ValueError(f"expected an interval of whole nanoseconds > 0, got {interval!r}; {advice}")
-    return int(exact)
 
 
 class TimeBars(BarKind):
@@ -68,16 +35,16 @@ class TimeBars(BarKind):
     1000000000
     """
 
-    interval: str | float | Decimal = eqx.field(static=True)
-    origin_ns: int = eqx.field(static=True, default=0, kw_only=True)
-    start_ns: int | None = eqx.field(static=True, default=None, kw_only=True)
-    end_ns: int | None = eqx.field(static=True, default=None, kw_only=True)
+    interval: str | float | Decimal = eqx.field(static=True, converter=plain)
+    origin_ns: int = eqx.field(static=True, default=0, kw_only=True, converter=plain)
+    start_ns: int | None = eqx.field(static=True, default=None, kw_only=True, converter=plain)
+    end_ns: int | None = eqx.field(static=True, default=None, kw_only=True, converter=plain)
 
     def __check_init__(self):
         interval_ns(self.interval)
         for name in ("origin_ns", "start_ns", "end_ns"):
             value = getattr(self, name)
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int | np.integer)):
+            if not is_integer(value) and (value is not None or name == "origin_ns"):
                 raise TypeError(f"expected {name} as an integer of nanoseconds, got {value!r}")
         if self.start_ns is not None and self.end_ns is not None and self.end_ns <= self.start_ns:
             raise ValueError(f"expected end_ns > start_ns, got {self.end_ns} and {self.start_ns}")

@@ -17,7 +17,7 @@ from quantjax.lob.flow.impact import (
 )
 from quantjax.lob.flow.integrated import IntegratedOrderFlow, fit_integrated_order_flow
 from quantjax.lob.flow.order_flow import order_flow, order_flow_series
-from quantjax.lob.flow.prediction import PredictorErrors, future_mid, next_change, next_mid, predictor_errors
+from quantjax.lob.flow.prediction import PredictorErrors, next_change, next_mid, predictor_errors
 from quantjax.lob.flow.stoikov import StoikovMicroprice, fit_stoikov_microprice
 
 __all__ = [
@@ -31,7 +31,6 @@ __all__ = [
     "expected_moves",
     "fit_integrated_order_flow",
     "fit_stoikov_microprice",
-    "future_mid",
     "impact_by_horizon",
     "impact_by_window",
     "next_change",

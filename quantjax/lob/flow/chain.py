@@ -21,7 +21,7 @@ class ExpectedMoves(eqx.Module):
     last_term: float
 
 
-def expected_moves(unmoved, moved, jump_sum, *, num_terms: int | None = None) -> ExpectedMoves:
+def expected_moves(unmoved, moved, jump_sum, *, num_terms: int | None = None, shrinkage: float = 0.0) -> ExpectedMoves:
     """Expected moves from each cell: G1 = (1 - Q)^-1 R1 K up to the first, G* = sum_{k < num_terms} B^k G1 in all.
 
     `unmoved`, `moved` `[spread, bin, spread, bin]`: weights of the transitions (counts or probabilities) from a cell to
@@ -49,7 +49,8 @@ def expected_moves(unmoved, moved, jump_sum, *, num_terms: int | None = None) ->
     jumps = jumps - jumps[mirror]
     weight = stay.sum(1) + move.sum(1)
     seen = weight > 0
-    share = np.where(seen, weight, 1.0)
+    # Twice, as every transition counts with its mirror image.
+    share = np.where(seen, weight + 2 * shrinkage, 1.0)
     stay, move, jumps = stay / share[:, None], move / share[:, None], jumps / share
 
     # Cells that a move can be reached from: on the others 1 - Q is singular, and nothing ever moves.
@@ -94,5 +95,5 @@ def _sum(first: np.ndarray, b: np.ndarray, num_terms: int | None) -> tuple[np.nd
         power = power @ power
     raise ValueError(
         "expected moves that end, got a sum that does not converge: some cells are left only by moves of one sign; "
-        "give num_terms, more data, or fewer cells"
+        "give shrinkage, num_terms, more data, or fewer cells"
     )

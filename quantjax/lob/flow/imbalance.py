@@ -14,7 +14,8 @@ from jaxtyping import Float, Int, Int64
 
 from quantjax.lob.book import Book, BookSeries
 from quantjax.lob.flow.order_flow import order_flow
-from quantjax.lob.metrics.sides import check_levels
+from quantjax.lob.trades.integers import whole_number
+from quantjax.numerics.regression import as_floating
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,11 +38,16 @@ class OrderFlowImbalance(eqx.Module):
     """Order flow summed over consecutive intervals; the k-th is (edge k, edge k+1].
 
     `edges_ns`: int64 `[interval + 1]`; `mid` `[interval + 1]`: the mid price of the last book at or before each edge,
-    quote currency, NaN where there is none or it lacks a side; `ofi` `[interval, level]`: sum of `order_flow` over the
-    books that came in the interval, base currency; `depth` `[interval, level]`: mean over those books of (q^b + q^a)/2,
-    base currency, where none came that of the book that stands; `num_events` `[interval]`: how many came, the first
-    book of the series, which has no flow, not counted; `mid_change` `[interval]`: in ticks. `num_left_out`: books of
-    the series after its first that fall into no interval.
+    quote currency, NaN where it lacks a side; `ofi` `[interval, level]`: sum of `order_flow` over the books that came
+    in the interval, base currency; `depth` `[interval, level]`: mean over those books of (q^b + q^a)/2, base currency,
+    where none came that of the book that stands; `num_events` `[interval]`: how many came, the first book of the
+    series, which has no flow, not counted; `mid_change` `[interval]`: in ticks, from prices in whole ticks wherever
+    they are that within their rounding, so that float32 prices give the same as float64 ones.
+
+    Before the first book and after the last nothing is known: `mid` is NaN at edges there, and `ofi`, `depth` and
+    `mid_change` are NaN in intervals that begin before the first book (`num_before_first_book` of them) or end after
+    the last (`num_beyond_last_book`), which regressions leave out. `num_left_out`: books of the series after its first
+    that fall into no interval.
 
     What is known at edge k+1 is all that the k-th interval holds: nothing looks ahead.
     """
@@ -54,6 +60,8 @@ class OrderFlowImbalance(eqx.Module):
     num_events: Int[np.ndarray, " interval"]
     num_left_out: int
     symbol: str = eqx.field(static=True)
+    num_before_first_book: int = 0
+    num_beyond_last_book: int = 0
 
     def __len__(self) -> int:
         return len(self.num_events)
@@ -79,9 +87,10 @@ def normalised_order_flow(ofi, depth) -> Float[jax.Array, "*batch level"]:
     """Order flow in units of the mean depth: ofi^m = OFI^m / ((1/M) sum_m depth^m), `[..., level]`, no unit.
 
     `ofi`, `depth`: `[..., level]`, summed and averaged over the same interval, of the same M levels. One divisor serves
-    all levels. NaN where the depth is 0. Broadcasting. Source: Cont, Cucuringu & Zhang (2023), arXiv 2112.13213, eq. 3.
+    all levels. NaN where the depth is 0. Broadcasting. Raises ValueError for float64 while JAX's x64 mode is off.
+    Source: Cont, Cucuringu & Zhang (2023), arXiv 2112.13213, eq. 3.
     """
-    ofi, depth = jnp.asarray(ofi), jnp.asarray(depth)
+    ofi, depth = as_floating(ofi, "ofi"), as_floating(depth, "depth")
     mean = depth.mean(-1, keepdims=True)
     known = mean > 0
     return jnp.where(known, ofi / jnp.where(known, mean, 1.0), jnp.nan)
@@ -107,18 +116,18 @@ def order_flow_imbalance(series: BookSeries, edges_ns, *, levels: int = 1) -> Or
 
     `series`: books in order of time; `edges_ns`: int64 nanoseconds, strictly increasing, at least two; `levels`: how
     many of the best levels. The mid at an edge is that of the last book at or before it, and a book with the time of an
-    edge belongs to the interval that ends there: flow and price change of an interval come from the same books. Edges
-    after the last book see it stand. An interval with an invalid book (see `order_flow`) has NaN flow: `lob.clean`
-    drops those.
+    edge belongs to the interval that ends there: flow and price change of an interval come from the same books.
+    Intervals that reach beyond the first or the last book are NaN and counted: nothing says what happened there. An
+    interval with an invalid book (see `order_flow`) has NaN flow: `lob.clean` drops those.
 
     Driver. Raises TypeError for times that are not integers, ValueError for times that go back, fewer than two edges
     and levels that the books do not have. Source: Cont, Kukanov & Stoikov (2014), eq. 5.
 
     >>> book = Book.from_levels([(1.0, 5)], [(1.2, 3)]), Book.from_levels([(1.1, 2)], [(1.2, 4)])
     >>> series = BookSeries(np.array([0, 10]), jax.tree.map(lambda *a: np.stack(a), *book), "XYZ", 0.1)
-    >>> result = order_flow_imbalance(series, np.array([0, 10, 20]))
-    >>> result.ofi.tolist(), result.mid_change.round(6).tolist(), result.num_events.tolist()
-    ([[1.0], [0.0]], [0.5, 0.0], [1, 0])
+    >>> result = order_flow_imbalance(series, np.array([0, 5, 10, 20]))
+    >>> result.ofi.tolist(), result.mid_change.tolist(), result.num_events.tolist(), result.num_beyond_last_book
+    ([[0.0], [1.0], [nan]], [0.0, 0.5, nan], [0, 1, 0], 1)
     """
     edges_ns = np.asarray(edges_ns)
     if not np.issubdtype(edges_ns.dtype, np.integer):
@@ -137,8 +146,7 @@ def order_flow_imbalance_by_count(series: BookSeries, num_events: int, *, levels
     share a time. Driver. Raises ValueError for `num_events < 1`, for a series too short for one interval, and as
     `order_flow_imbalance`.
     """
-    if not isinstance(num_events, int | np.integer) or num_events < 1:
-        raise ValueError(f"expected num_events as an integer >= 1, got {num_events!r}")
+    num_events = whole_number(num_events, "num_events")
     time_ns = check_times(series)
     rows = np.arange(0, len(series), num_events)
     if len(rows) < 2:
@@ -161,25 +169,27 @@ def check_times(series: BookSeries) -> np.ndarray:
 
 def aggregate(series: BookSeries, rows: np.ndarray, edges_ns: np.ndarray, levels: int) -> OrderFlowImbalance:
     """OFI over the books after row `rows[k]` up to `rows[k+1]`, -1 before the first; driver."""
-    check_levels(levels)
-    book = jax.tree.map(np.asarray, series.book.top(levels))
+    book = jax.tree.map(np.asarray, series.book.top(whole_number(levels, "levels")))
     ofi, depth = _interval_sums(book, rows)
-    arrived = np.diff(rows)
-    stands = book[np.maximum(rows[:-1], 0)]
-    standing = np.where(rows[:-1, None] < 0, np.nan, 0.5 * (stands.bid_size + stands.ask_size))
-    depth = np.where(arrived[:, None] > 0, depth / np.maximum(arrived, 1)[:, None], standing).astype(depth.dtype)
-    centre = np.where(rows < 0, np.nan, _mid(book[np.maximum(rows, 0)]))
+    early, late = rows < 0, edges_ns > np.asarray(series.time_ns)[-1]
+    unknown = early[:-1] | late[1:]
     num_events = np.diff(np.maximum(rows, 0))
+    stands = book[np.maximum(rows[:-1], 0)]
+    standing = 0.5 * (stands.bid_size + stands.ask_size)
+    depth = np.where(num_events[:, None] > 0, depth / np.maximum(num_events, 1)[:, None], standing)
+    best = book[np.maximum(rows, 0)].top(1)
     dtype = ofi.dtype
     return OrderFlowImbalance(
         edges_ns=edges_ns,
-        mid=centre.astype(dtype),
-        mid_change=(np.diff(centre) / float(series.tick_size)).astype(dtype),
-        ofi=ofi,
-        depth=depth,
+        mid=np.where(early | late, np.nan, _mid(best)).astype(dtype),
+        mid_change=np.where(unknown, np.nan, np.diff(_mid(best, float(series.tick_size)))).astype(dtype),
+        ofi=np.where(unknown[:, None], np.nan, ofi).astype(dtype),
+        depth=np.where(unknown[:, None], np.nan, depth).astype(dtype),
         num_events=num_events,
         num_left_out=len(series) - 1 - int(num_events.sum()),
         symbol=series.symbol,
+        num_before_first_book=int(early[:-1].sum()),
+        num_beyond_last_book=int(late[1:].sum()),
     )
 
 
@@ -225,8 +235,19 @@ def _block_sums(book: Book, segment: jax.Array) -> tuple[jax.Array, jax.Array]:
     return sum_by_interval(flow, segment, len(segment)), sum_by_interval(depth, segment, len(segment))
 
 
-def _mid(book: Book) -> np.ndarray:
-    """Mid price in float64 on the host, `[row]`: a change of mid in ticks needs all the digits there are."""
-    bid, ask = (np.asarray(price[:, 0], np.float64) for price in (book.bid_price, book.ask_price))
-    both = (np.asarray(book.bid_size[:, 0]) > 0) & (np.asarray(book.ask_size[:, 0]) > 0)
+def _mid(book: Book, tick_size: float | None = None) -> np.ndarray:
+    """Mid of the best level in float64 on the host, `[row]`: quote currency, or ticks where `tick_size` is given."""
+    prices = [np.asarray(price)[:, 0] for price in (book.bid_price, book.ask_price)]
+    both = (book.bid_size[:, 0] > 0) & (book.ask_size[:, 0] > 0)
+    bid, ask = (price.astype(np.float64) if tick_size is None else _ticks(price, tick_size) for price in prices)
     return np.where(both, 0.5 * (bid + ask), np.nan)
+
+
+def _ticks(price: np.ndarray, tick_size: float) -> np.ndarray:
+    """Prices in ticks, float64; whole where the rounding of their dtype allows, and tells ticks apart."""
+    ticks = price.astype(np.float64) / tick_size
+    nearest = np.rint(ticks)
+    ulp = float(np.finfo(price.dtype).eps) * np.abs(ticks)
+    with np.errstate(invalid="ignore"):  # infinite prices, which are invalid
+        on_grid = (np.abs(ticks - nearest) <= ulp) & (ulp < 0.9)
+    return np.where(on_grid, nearest, ticks)

@@ -13,7 +13,8 @@ from jaxtyping import Float
 
 from quantjax.lob.book import BookSeries
 from quantjax.lob.flow.imbalance import OrderFlowImbalance, aggregate, check_times
-from quantjax.lob.metrics.sides import check_levels
+from quantjax.lob.padding import padded_length
+from quantjax.lob.trades.integers import whole_number
 from quantjax.numerics.regression import Homoskedastic, NeweyWest, Regression, White, ols
 
 if TYPE_CHECKING:
@@ -87,17 +88,15 @@ def price_impact(
 
     dP: change of mid in ticks, OFI in base currency, so beta in ticks for one unit of it, `coefficients [level]`.
     `lead`: 0, the flow's own interval (contemporaneous), or how many intervals later (predictive: 1). `levels`: the
-    flows of how many of the best levels are regressors. `errors`: `White()` by default. Intervals without a mid or with
-    an invalid book are left out and counted.
+    flows of how many of the best levels are regressors. `errors`: `White()` by default. Intervals without a mid, with
+    an invalid book, or that reach beyond the first or the last book are left out and counted.
 
     Driver. Raises ValueError for a negative `lead`, or more levels than there are. Source: Cont, Kukanov & Stoikov
     (2014), eq. 7; by level Xu, Gould & Howison (2018), eq. 9.
     """
-    check_levels(levels)
+    levels, lead = whole_number(levels, "levels"), whole_number(lead, "lead", 0)
     if levels > imbalance.ofi.shape[1]:
         raise ValueError(f"expected levels <= {imbalance.ofi.shape[1]}, those of the imbalance, got {levels}")
-    if not isinstance(lead, int) or lead < 0:
-        raise ValueError(f"expected lead as an integer >= 0, got {lead!r}")
     flow, change = imbalance.ofi[:, :levels], imbalance.mid_change
     if lead >= len(change):
         raise ValueError(f"expected more than {lead} intervals, got {len(change)}")
@@ -113,7 +112,7 @@ def impact_by_horizon(
     `levels`, `errors` as in `price_impact`. Driver. Raises ValueError for horizons that are not positive, repeated, or
     longer than half of the series.
     """
-    horizons = [float(horizon) for horizon in horizons_s]
+    horizons, levels = [float(horizon) for horizon in horizons_s], whole_number(levels, "levels")
     if not horizons or min(horizons) <= 0 or len(set(horizons)) < len(horizons):
         raise ValueError(f"expected positive horizons_s without repeats, got {horizons_s!r}")
     time_ns = check_times(series)
@@ -156,8 +155,7 @@ def impact_by_window(
     Driver. Raises ValueError for `intervals_per_window < 3` and for fewer than one whole window. Source: Cont, Kukanov
     & Stoikov (2014), eqs. 10-11.
     """
-    if not isinstance(intervals_per_window, int) or intervals_per_window < 3:
-        raise ValueError(f"expected intervals_per_window as an integer >= 3, got {intervals_per_window!r}")
+    intervals_per_window = whole_number(intervals_per_window, "intervals_per_window", 3)
     num_windows, num_left_out = divmod(len(imbalance), intervals_per_window)
     if num_windows < 1:
         raise ValueError(f"expected at least {intervals_per_window} intervals, got {len(imbalance)}")
@@ -168,8 +166,9 @@ def impact_by_window(
 
     regression = _fit(windows(imbalance.ofi[:, 0])[..., None], windows(imbalance.mid_change), errors)
     events, depth = windows(imbalance.num_events), windows(imbalance.depth[:, 0])
-    # Where no book came the depth is that of a book which stands, and may be unknown before the first.
-    weighted = np.where(events > 0, events * depth, 0.0).sum(1)
+    # Where no book came the depth is that of a book which stands; beyond the first and the last it is unknown.
+    events = np.where(np.isfinite(depth), events, 0)
+    weighted = (events * np.where(events > 0, depth, 0.0)).sum(1)
     depth = np.where(events.any(1), weighted / np.maximum(events.sum(1), 1), np.nan).astype(imbalance.depth.dtype)
     beta = np.asarray(regression.coefficients[:, 0])
     positive = (beta > 0) & (depth > 0)
@@ -178,6 +177,23 @@ def impact_by_window(
     return ImpactByWindow(regression, jnp.asarray(depth), scaling, num_left_out)
 
 
+def _fit(x: np.ndarray, y: np.ndarray, errors: Errors) -> Regression:
+    """`ols` of numpy arrays, with rows of NaN up to a length that many share: compiled for a few lengths, not for each.
+
+    Those rows are not counted as dropped, and a batch of fits is padded with fits of such rows alone.
+    """
+    shape = [*x.shape[:-1]]
+    room = [padded_length(length, 64 if axis == len(shape) - 1 else 1) for axis, length in enumerate(shape)]
+    more = [(0, wide - length) for length, wide in zip(shape, room, strict=True)]
+    fits = _compiled(
+        np.pad(x, [*more, (0, 0)], constant_values=np.nan), np.pad(y, more, constant_values=np.nan), errors
+    )
+    # In numpy: JAX compiles a slice for each length.
+    wanted = tuple(slice(length) for length in shape[:-1])
+    fits = jax.tree.map(lambda array: jnp.asarray(np.asarray(array)[wanted]), fits)
+    return eqx.tree_at(lambda fit: fit.num_dropped, fits, fits.num_dropped - more[-1][1])
+
+
 @jax.jit
-def _fit(x: jax.Array, y: jax.Array, errors: Errors) -> Regression:
+def _compiled(x: jax.Array, y: jax.Array, errors: Errors) -> Regression:
     return ols(x, y, errors=errors)

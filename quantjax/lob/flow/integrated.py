@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float, Int
 
+from quantjax.numerics.regression import as_floating
+
 __all__ = ["IntegratedOrderFlow", "fit_integrated_order_flow"]
 
 
@@ -24,7 +26,7 @@ class IntegratedOrderFlow(eqx.Module):
 
     def __call__(self, normalised_ofi) -> Float[jax.Array, "*batch"]:
         """Integrated order flow: sum_m weight_m ofi^m, `[...]` from `[..., level]`. Broadcasting."""
-        return jnp.asarray(normalised_ofi) @ self.weights
+        return jnp.matmul(as_floating(normalised_ofi, "order flow"), self.weights, precision="highest")
 
 
 def fit_integrated_order_flow(normalised_ofi) -> IntegratedOrderFlow:
@@ -34,14 +36,14 @@ def fit_integrated_order_flow(normalised_ofi) -> IntegratedOrderFlow:
     intervals only, or it looks ahead. Levels are centred and not scaled. Intervals that are not finite are left out and
     counted. The weights are NaN where fewer than two intervals are left or no level varies.
 
-    Per item. Raises ValueError for another number of axes. Source: Cont, Cucuringu & Zhang (2023), arXiv 2112.13213,
-    eq. 4.
+    Per item. Raises ValueError for another number of axes, and for float64 while JAX's x64 mode is off. Source: Cont,
+    Cucuringu & Zhang (2023), arXiv 2112.13213, eq. 4.
 
     >>> model = fit_integrated_order_flow(jnp.array([[1.0, 2.0], [2.0, 4.0], [-3.0, -6.0]]))
     >>> model.weights.round(6).tolist(), float(model(jnp.array([3.0, 6.0])).round(6))
     ([0.333333, 0.666667], 5.0)
     """
-    flow = jnp.asarray(normalised_ofi)
+    flow = as_floating(normalised_ofi, "order flow")
     if flow.ndim != 2:
         raise ValueError(f"expected order flow [interval, level], got shape {list(flow.shape)}; vmap over the rest")
     used = jnp.isfinite(flow).all(-1)
@@ -49,7 +51,7 @@ def fit_integrated_order_flow(normalised_ofi) -> IntegratedOrderFlow:
     divisor = jnp.maximum(count, 1).astype(flow.dtype)
     flow = jnp.where(used[:, None], flow, 0.0)
     centred = jnp.where(used[:, None], flow - flow.sum(0) / divisor, 0.0)
-    covariance = centred.T @ centred / divisor
+    covariance = jnp.matmul(centred.T, centred, precision="highest") / divisor
     total = jnp.trace(covariance)
     # Below this is the rounding of the mean.
     rounding = (16 * jnp.finfo(flow.dtype).eps) ** 2 * (flow**2).sum() / divisor

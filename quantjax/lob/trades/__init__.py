@@ -1,8 +1,9 @@
 """Trades: as arrays, joined to books, signed, and what is measured on them."""
 
+from quantjax.lob.lots import to_lots
 from quantjax.lob.trades.costs import CostSummary, TradeCosts, trade_costs
 from quantjax.lob.trades.high_low import corwin_schultz_spread, parkinson_variance
-from quantjax.lob.trades.illiquidity import Amihud, Illiquidity, PriceImpact, amihud, illiquidity, kyle_lambda
+from quantjax.lob.trades.illiquidity import Amihud, Illiquidity, amihud, illiquidity, kyle_lambda
 from quantjax.lob.trades.imbalance import (
     IntervalImbalance,
     TradeImbalance,
@@ -32,7 +33,7 @@ from quantjax.lob.trades.volatility import (
     realised_variances,
     two_scale_variance,
 )
-from quantjax.lob.trades.volume_buckets import VolumeBuckets, split_volume, to_lots
+from quantjax.lob.trades.volume_buckets import VolumeBuckets, split_volume
 from quantjax.lob.trades.vpin import BulkVolume, TrueSides, Vpin, bulk_buy_share, vpin, vpin_of_buckets
 
 __all__ = [
@@ -44,7 +45,6 @@ __all__ = [
     "Illiquidity",
     "IntervalImbalance",
     "JoinedTrades",
-    "PriceImpact",
     "RealisedVariances",
     "SampledPrices",
     "SpreadSplit",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from decimal import Decimal
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -10,10 +13,12 @@ from jaxtyping import Float, Int
 
 from quantjax.lob.metrics.sides import ratio
 from quantjax.lob.trades.intervals import cut_intervals
+from quantjax.lob.trades.padded import padded
 from quantjax.lob.trades.series import TradeSeries
 from quantjax.lob.trades.validation import require_valid
+from quantjax.numerics import Regression, ols
 
-__all__ = ["Amihud", "Illiquidity", "PriceImpact", "amihud", "illiquidity", "kyle_lambda"]
+__all__ = ["Amihud", "Illiquidity", "amihud", "illiquidity", "kyle_lambda"]
 
 Value = Float[jax.Array, "*batch"]
 Sample = Float[jax.Array, "*batch interval"]
@@ -24,20 +29,6 @@ class Amihud(eqx.Module):
     of."""
 
     value: Value
-    intervals: Int[jax.Array, "*batch"]
-
-
-class PriceImpact(eqx.Module):
-    """A regression of price changes on signed volume: y = a + lambda x + e by least squares.
-
-    `impact`: lambda; `intercept`: a; `std_error`: of lambda, NaN without a degree of freedom left; `r_squared` (around
-    0 instead of the mean where there is no intercept); `intervals`: how many pairs.
-    """
-
-    impact: Value
-    intercept: Value
-    std_error: Value
-    r_squared: Value
     intervals: Int[jax.Array, "*batch"]
 
 
@@ -58,91 +49,74 @@ def amihud(returns: Sample, notional: Sample) -> Amihud:
     return Amihud(ratio(each.sum(axis=-1), count.astype(each.dtype)), count)
 
 
-def kyle_lambda(price_change: Sample, signed_volume: Sample, *, intercept: bool = True) -> PriceImpact:
+def kyle_lambda(price_change: Sample, signed_volume: Sample, *, intercept: bool = True) -> Regression:
     """Kyle's lambda: the slope of price changes on signed volume, dP = a + lambda x + e, `[...]`.
 
-    `price_change` in quote currency, `signed_volume` x = sum D q in base currency, `[..., interval]`. Any y and x will
-    do: Hasbrouck's variant takes log returns and x = sum D sqrt(notional) with `intercept=False`. Pairs with a NaN take
-    no part; NaN where x does not vary, or fewer pairs are left than coefficients. Standard errors are those of equal
-    variances. Broadcasting. Source: Kyle (1985), Continuous auctions and insider trading, Econometrica 53(6); Hasbrouck
+    `price_change` in quote currency and `signed_volume` x = sum D q in base currency, `[..., interval]`: first what
+    moves, then what moves it, unlike `ols(x, y)`. Any y and x will do: Hasbrouck's variant takes log returns and x =
+    sum D sqrt(notional) with `intercept=False`. Returns the `Regression` of `quantjax.numerics.ols`, whose errors and
+    rules these are: lambda is `coefficients[..., 0]`, its standard error, of equal variances, `std_error[..., 0]`;
+    pairs with a number that is not finite are left out and counted; NaN where x does not vary or too few pairs are
+    left. Broadcasting. Source: Kyle (1985), Continuous auctions and insider trading, Econometrica 53(6); Hasbrouck
     (2009), Trading costs and returns for U.S. equities, Journal of Finance 64(3), section I.
 
     >>> found = kyle_lambda(jnp.array([0.1, -0.2, 0.3]), jnp.array([1.0, -2.0, 3.0]))
-    >>> round(float(found.impact), 8), round(float(found.r_squared), 8)
+    >>> round(float(found.coefficients[0]), 8), round(float(found.r_squared), 8)
     (0.1, 1.0)
     """
-    y, x = jnp.broadcast_arrays(jnp.asarray(price_change), jnp.asarray(signed_volume))
-    used = ~(jnp.isnan(y) | jnp.isnan(x))
-    y, x = jnp.where(used, y, 0.0), jnp.where(used, x, 0.0)
-    count = used.sum(axis=-1)
-    n = count.astype(y.dtype)
-    mean = lambda values: ratio(values.sum(axis=-1), n) * intercept  # noqa: E731
-    y_mean, x_mean = mean(y), mean(x)
-    # Moments around the means: products of raw prices or volumes would lose the digits of their differences.
-    dy = jnp.where(used, y - y_mean[..., None], 0.0)
-    dx = jnp.where(used, x - x_mean[..., None], 0.0)
-    xx, xy, yy = ((a * b).sum(axis=-1) for a, b in ((dx, dx), (dx, dy), (dy, dy)))
-    coefficients = 2 if intercept else 1
-    impact = jnp.where(count >= coefficients, ratio(xy, xx), jnp.nan)
-    rest = dy - impact[..., None] * dx
-    unexplained = jnp.where(used, rest * rest, 0.0).sum(axis=-1)
-    free = n - coefficients
-    variance = ratio(jnp.where(free > 0, unexplained, jnp.nan), jnp.where(free > 0, free, 1.0) * xx)
-    positive = variance > 0
-    # The inner where keeps the gradient of the root finite for a perfect fit.
-    std_error = jnp.where(
-        positive, jnp.sqrt(jnp.where(positive, variance, 1.0)), jnp.where(variance == 0, 0.0, jnp.nan)
-    )
-    return PriceImpact(impact, y_mean - impact * x_mean, std_error, 1 - ratio(unexplained, yy), count)
+    return ols(jnp.asarray(signed_volume)[..., None], price_change, intercept=intercept)
 
 
 class Illiquidity(eqx.Module):
     """Illiquidity of a recording, by intervals of `interval_s` seconds.
 
     `amihud`; `kyle`: price changes in quote currency on signed volume in base currency; `hasbrouck`: log returns on
-    sum D sqrt(notional), no intercept; `counts`: intervals, those without a trade (left out of all three), trades, and
-    trades of unknown side (0 in signed volume).
+    sum D sqrt(notional), no intercept: the slopes are `kyle.coefficients[0]` and `hasbrouck.coefficients[0]`; `counts`:
+    intervals, those without a trade (left out of all three), trades, and trades of unknown side (0 in signed volume).
     """
 
     amihud: Amihud
-    kyle: PriceImpact
-    hasbrouck: PriceImpact
+    kyle: Regression
+    hasbrouck: Regression
     interval_s: float = eqx.field(static=True)
     counts: dict[str, int]
 
 
-def illiquidity(trades: TradeSeries, interval_s: float) -> Illiquidity:
+def illiquidity(trades: TradeSeries, interval: str | float | Decimal) -> Illiquidity:
     """Amihud's ratio, Kyle's lambda and Hasbrouck's variant from the trades of each interval. Driver.
 
-    Intervals are [k s, (k + 1) s) since 1970 UTC. Price changes and returns run from the last price of an interval to
-    that of the next one that has trades; the first interval has none. Raises ValueError for bad prices, sizes or sides
-    and for times that go back (`lob.clean_trades` mends both), for intervals that are not positive, and for no trades.
+    Intervals are [k s, (k + 1) s) since 1970 UTC; `interval`: seconds, or "1s", "5min" (`interval_ns`). Price changes
+    and returns run from the last price of an interval to that of the next one that has trades; the first interval has
+    none. Compiled for a few numbers of intervals. Raises ValueError for bad prices, sizes or sides and for times that
+    go back (`lob.clean_trades` mends both), for an interval that is no whole number of nanoseconds, and for no trades.
     """
     require_valid(trades, in_order=True)
     if len(trades) == 0:
         raise ValueError("expected at least one trade, got none")
-    cut = cut_intervals(np.asarray(trades.time_ns), interval_s)
+    cut = cut_intervals(np.asarray(trades.time_ns), interval)
     first = np.flatnonzero(np.diff(cut.row, prepend=-1))
     price, size, side = np.asarray(trades.price), np.asarray(trades.size), np.asarray(trades.side)
     last_price = price[np.append(first[1:], len(price)) - 1]
     notional = price * size
-    sums = {"volume": side * size, "root": side * np.sqrt(notional), "notional": notional}
+    sums = (side * size, side * np.sqrt(notional), notional)
     # [1:]: the first interval has no price before it.
-    by_interval = {
-        name: jnp.asarray(np.add.reduceat(each, first)[1:].astype(price.dtype)) for name, each in sums.items()
-    }
-    change = jnp.asarray(np.diff(last_price))
-    returns = change / last_price[:-1]
+    volume, root, value = (np.add.reduceat(each, first)[1:].astype(price.dtype) for each in sums)
+    # Pairs of NaN, which take no part, up to the length that is compiled for.
+    arguments = padded([np.diff(last_price), last_price[:-1], volume, root, value], [np.nan] * 5)
+    found = _measures(*arguments)
+    padding = len(arguments[0]) - len(volume)
+    kyle, hasbrouck = (replace(fit, num_dropped=fit.num_dropped - padding) for fit in found[1:])
     counts = {
         "intervals": len(cut.start_ns),
         "intervals_without_trades": len(cut.start_ns) - len(first),
         "trades": len(trades),
         "unknown_side": int(np.count_nonzero(side == 0)),
     }
-    return Illiquidity(
-        amihud(returns, by_interval["notional"]),
-        kyle_lambda(change, by_interval["volume"]),
-        kyle_lambda(jnp.log1p(returns), by_interval["root"], intercept=False),
-        float(interval_s),
-        counts,
-    )
+    return Illiquidity(found[0], kyle, hasbrouck, 1e-9 * cut.step_ns, counts)
+
+
+@jax.jit
+def _measures(change, price, volume, root, notional) -> tuple[Amihud, Regression, Regression]:
+    returns = change / price
+    hasbrouck = kyle_lambda(jnp.log1p(returns), root, intercept=False)
+    return amihud(returns, notional), kyle_lambda(change, volume), hasbrouck

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import equinox as eqx
@@ -11,6 +12,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from quantjax.lob.metrics.sides import ratio
+from quantjax.lob.trades.integers import whole_number
 from quantjax.lob.trades.intervals import cut_intervals
 from quantjax.lob.trades.series import TradeSeries
 from quantjax.lob.trades.validation import require_valid
@@ -77,8 +79,9 @@ def binned_trade_imbalance(
     """Imbalance of the trades of each bin, `[bin]`.
 
     `bin`, integer `[trade]`, which of the `bins` each trade is in; trades outside [0, bins) are in none. NaN where a
-    bin has no volume of known side. Per item.
+    bin has no volume of known side. Per item. Raises ValueError for bins that are no integer >= 0.
     """
+    bins = whole_number(bins, "bins", 0)
     sums = (jax.ops.segment_sum(volume, jnp.asarray(bin), num_segments=bins) for volume in _volumes(size, side))
     return _imbalance(*sums)
 
@@ -86,33 +89,40 @@ def binned_trade_imbalance(
 class IntervalImbalance(eqx.Module):
     """Trade imbalance by interval of time: numpy arrays `[interval]`, the intervals without trades among them.
 
-    `time_ns`: the interval's start; `imbalance`, `buy`, `sell`, `unknown`: see `TradeImbalance`; `trades`: how many.
+    `start_ns`, `end_ns`: int64, the interval's first time, and the first one after it; `imbalance`, as in
+    `TradeImbalance`; `buy_volume`, `sell_volume`, `unknown_volume`, base currency; `count`: trades.
     """
 
-    time_ns: np.ndarray
+    start_ns: np.ndarray
+    end_ns: np.ndarray
     imbalance: np.ndarray
-    buy: np.ndarray
-    sell: np.ndarray
-    unknown: np.ndarray
-    trades: np.ndarray
+    buy_volume: np.ndarray
+    sell_volume: np.ndarray
+    unknown_volume: np.ndarray
+    count: np.ndarray
     symbol: str = eqx.field(static=True)
 
     def to_pandas(self) -> pd.DataFrame:
-        """A column for each field but the symbol (in `attrs`), indexed by the UTC time of the interval's start."""
+        """A row an interval, indexed by the UTC time at which it ends: no row holds anything that came later.
+
+        The columns are the fields, and `start`, the time at which the interval begins; the symbol is in `attrs`.
+        """
         import pandas as pd
 
-        names = ("imbalance", "buy", "sell", "unknown", "trades")
-        index = pd.DatetimeIndex(self.time_ns, tz="UTC", name="time")
-        frame = pd.DataFrame({name: getattr(self, name) for name in names}, index=index)
+        names = ("imbalance", "buy_volume", "sell_volume", "unknown_volume", "count")
+        columns = {"start": pd.DatetimeIndex(self.start_ns, tz="UTC")}
+        columns |= {name: getattr(self, name) for name in names}
+        frame = pd.DataFrame(columns, index=pd.DatetimeIndex(self.end_ns, tz="UTC", name="end"))
         frame.attrs["symbol"] = self.symbol
         return frame
 
 
-def trade_imbalance_by_interval(trades: TradeSeries, interval_s: float) -> IntervalImbalance:
+def trade_imbalance_by_interval(trades: TradeSeries, interval: str | float | Decimal) -> IntervalImbalance:
     """Trade imbalance of each interval [k s, (k + 1) s) since 1970 UTC, from the first trade's to the last's. Driver.
 
-    Intervals without volume of known side have imbalance NaN. Trades may come in any order. Raises ValueError for bad
-    prices, sizes or sides (`lob.clean_trades` drops them) and for an interval that is not positive.
+    `interval`: seconds, or "1s", "5min" (`interval_ns`). Intervals without volume of known side have imbalance NaN.
+    Trades may come in any order. Raises ValueError for bad prices, sizes or sides (`lob.clean_trades` drops them) and
+    for an interval that is no whole number of nanoseconds.
 
     >>> times, sides = np.array([1, 2_000_000_000]), np.array([1, -1])
     >>> trades = TradeSeries(times, np.full(2, 9.0), np.array([2.0, 3.0]), sides, "XYZ")
@@ -120,16 +130,17 @@ def trade_imbalance_by_interval(trades: TradeSeries, interval_s: float) -> Inter
     array([ 1., nan, -1.])
     """
     require_valid(trades)
-    cut = cut_intervals(np.asarray(trades.time_ns), interval_s)
-    bins = len(cut.start_ns)
-    found = jax.tree.map(np.asarray, _binned(trades.size, trades.side, cut.row.astype(np.int32), bins=bins))
+    cut = cut_intervals(np.asarray(trades.time_ns), interval)
+    size, bins = np.asarray(trades.size), len(cut.start_ns)
+    # By numpy, which is not compiled for each number of trades and of intervals; one pass for the three sides.
+    sums = np.bincount(3 * cut.row + np.asarray(trades.side) + 1, size, 3 * bins).reshape(bins, 3).T
+    sell, unknown, buy = sums.astype(size.dtype)
+    known = buy + sell > 0
+    imbalance = np.where(known, (buy - sell) / np.where(known, buy + sell, 1), np.nan).astype(size.dtype)
     counts = np.bincount(cut.row, minlength=bins)
     return IntervalImbalance(
-        cut.start_ns, found.imbalance, found.buy, found.sell, found.unknown, counts, symbol=trades.symbol
+        cut.start_ns, cut.start_ns + cut.step_ns, imbalance, buy, sell, unknown, counts, symbol=trades.symbol
     )
-
-
-_binned = jax.jit(binned_trade_imbalance, static_argnames="bins")
 
 
 def _volumes(size, side) -> tuple[jax.Array, jax.Array, jax.Array]:

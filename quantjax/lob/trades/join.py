@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import math
 import os
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from typing import TYPE_CHECKING, Literal
 
 import equinox as eqx
 import numpy as np
 
 from quantjax.lob.book import BookSeries
+from quantjax.lob.intervals import interval_ns
 from quantjax.lob.trades.series import TradeSeries
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FutureMids", "JoinedTrades", "as_of_rows", "future_mids", "join_trades", "seconds_to_ns"]
+__all__ = ["FutureMids", "JoinedTrades", "as_of_rows", "future_mids", "join_trades"]
 
 # Queries searched in one call: the part of the books that they fall into then stays in the cache.
 _BLOCK = 1 << 14
+_LEAST_NS, _MOST_NS = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 
 
 class JoinedTrades(eqx.Module):
@@ -30,9 +32,10 @@ class JoinedTrades(eqx.Module):
     empty or there is no book; `age_s`, seconds from the book to the trade, NaN where no book came before.
 
     Flags, bool: `before_first_book` (no book yet); `after_last_book` (later than the last book, which still is the
-    joined one: nothing says how long it stood); `too_old` (older than `max_age_s`: `row` is -1 and the prices are NaN);
-    `one_sided` and `crossed` books (a crossed book's mid is kept: `lob.clean` drops such books); `clock_went_back`
-    (trade earlier than the one before it; joined by its own time all the same).
+    joined one: nothing says how long it stood, and `trade_costs` leaves such trades out); `too_old` (older than
+    `max_age_s`: `row` is -1 and the prices are NaN); `one_sided` and `crossed` books (a crossed book's mid is kept:
+    `lob.clean` drops such books); `clock_went_back` (trade earlier than the one before it; joined by its own time all
+    the same).
     """
 
     time_ns: np.ndarray
@@ -75,19 +78,21 @@ class JoinedTrades(eqx.Module):
 class FutureMids(eqx.Module):
     """The mid some time after each of many times: numpy arrays.
 
-    `mid`, quote currency; NaN where a flag is set. Flags, bool: `before_first_book`; `beyond_last_book` (the time asked
-    for is later than the last book: no price is made up); `one_sided` (the book then had an empty side).
+    `mid`, quote currency; NaN where a flag is set. Flags, bool, at most one of them set: `before_first_book`;
+    `beyond_last_book` (the time asked for is later than the last book: no price is made up); `too_old` (the book was
+    older than `max_age_s` by then); `one_sided` (the book then had an empty side).
     """
 
     mid: np.ndarray
     before_first_book: np.ndarray
     beyond_last_book: np.ndarray
+    too_old: np.ndarray
     one_sided: np.ndarray
 
     @property
     def counts(self) -> dict[str, int]:
         """Number of times with each flag."""
-        names = ("before_first_book", "beyond_last_book", "one_sided")
+        names = ("before_first_book", "beyond_last_book", "too_old", "one_sided")
         return {name: int(np.count_nonzero(getattr(self, name))) for name in names}
 
 
@@ -96,8 +101,8 @@ def join_trades(
     series: BookSeries,
     *,
     allow_equal: bool = False,
-    max_age_s: float | None = None,
-    quote_delay_s: float = 0.0,
+    max_age_s: str | float | Decimal | None = None,
+    quote_delay_s: str | float | Decimal = 0.0,
 ) -> JoinedTrades:
     """The last book strictly before each trade: row = max{k : book time_k < trade time}. Driver.
 
@@ -111,8 +116,9 @@ def join_trades(
     Returns `JoinedTrades`; of books at one time the last one in the series is joined. No trade is dropped: see its
     flags and `counts`.
 
-    Raises ValueError for books whose time goes back (`lob.clean` sorts them), for different symbols, for a series with
-    leading axes, and for negative or NaN seconds.
+    Seconds may also be "100ms" or "5min" (`interval_ns`). Raises ValueError for books whose time goes back (`lob.clean`
+    sorts them), for different symbols, for a series with leading axes, and for seconds that are negative, NaN or no
+    whole number of nanoseconds.
 
     >>> import jax
     >>> from quantjax.lob.book import Book
@@ -123,12 +129,14 @@ def join_trades(
     >>> joined.row, joined.mid
     (array([-1,  0,  0]), array([ nan, 100., 100.]))
     """
-    delay_ns = seconds_to_ns(quote_delay_s, "quote_delay_s")
-    limit_ns = None if max_age_s is None else seconds_to_ns(max_age_s, "max_age_s")
+    delay_ns = interval_ns(quote_delay_s, "quote_delay_s", zero=True)
+    limit_ns = None if max_age_s is None else interval_ns(max_age_s, "max_age_s", zero=True)
     if trades.symbol != series.symbol:
         raise ValueError(f"expected trades and books of one symbol, got {trades.symbol!r} and {series.symbol!r}")
     book_ns, time_ns = _book_times(series), np.asarray(trades.time_ns)
-    row = as_of_rows(book_ns, time_ns - delay_ns if delay_ns else time_ns, allow_equal=allow_equal)
+    # Not below int64: a time before all books stays before them.
+    at_ns = np.maximum(time_ns, _LEAST_NS + delay_ns) - delay_ns if delay_ns else time_ns
+    row = as_of_rows(book_ns, at_ns, allow_equal=allow_equal)
     before = row < 0
     age_ns = time_ns - _take(book_ns, row, 0)
     age_s = 1e-9 * age_ns
@@ -162,20 +170,32 @@ def join_trades(
     )
 
 
-def future_mids(time_ns: np.ndarray, series: BookSeries, horizon_s: float) -> FutureMids:
+def future_mids(
+    time_ns: np.ndarray,
+    series: BookSeries,
+    horizon_s: str | float | Decimal,
+    *,
+    max_age_s: str | float | Decimal | None = None,
+) -> FutureMids:
     """The mid of the last book at or before t + horizon: m_{t + tau}, in quote currency. Driver.
 
-    `time_ns`: int64 `[item]`; `horizon_s` >= 0 in seconds. NaN, flagged and counted, where t + horizon is later than
-    the last book (no extrapolation), earlier than the first, or the book has an empty side. Raises ValueError as
-    `join_trades`.
+    `time_ns`: int64 `[item]`; `horizon_s` >= 0 in seconds, or "5min"; `max_age_s`: books older than that at t + horizon
+    are not taken. NaN, flagged and counted, where t + horizon is later than the last book (no extrapolation), earlier
+    than the first, or the book is too old or has an empty side. Raises ValueError as `join_trades`.
     """
-    horizon_ns = seconds_to_ns(horizon_s, "horizon_s")
-    book_ns, at_ns = _book_times(series), np.asarray(time_ns) + horizon_ns
+    horizon_ns = interval_ns(horizon_s, "horizon_s", zero=True)
+    limit_ns = None if max_age_s is None else interval_ns(max_age_s, "max_age_s", zero=True)
+    book_ns = _book_times(series)
+    # Not above int64: a time beyond all books stays beyond them.
+    at_ns = np.minimum(np.asarray(time_ns), _MOST_NS - horizon_ns) + horizon_ns
     row = as_of_rows(book_ns, at_ns, allow_equal=True)
     beyond = at_ns > book_ns[-1] if len(book_ns) else np.zeros(len(row), bool)
     before = row < 0
-    mid = _mid(_touch(series, np.where(beyond, -1, row)))
-    return FutureMids(mid, before, beyond, np.isnan(mid) & ~before & ~beyond)
+    too_old = np.zeros(len(row), bool)
+    if limit_ns is not None:
+        too_old = ~before & ~beyond & (at_ns - _take(book_ns, row, 0) > limit_ns)
+    mid = _mid(_touch(series, np.where(beyond | too_old, -1, row)))
+    return FutureMids(mid, before, beyond, too_old, np.isnan(mid) & ~before & ~beyond & ~too_old)
 
 
 def as_of_rows(times: np.ndarray, at: np.ndarray, *, allow_equal: bool) -> np.ndarray:
@@ -201,13 +221,6 @@ def as_of_rows(times: np.ndarray, at: np.ndarray, *, allow_equal: bool) -> np.nd
         for _ in pool.map(search, range(0, len(at), _BLOCK)):
             pass  # an error in a thread is raised here
     return row
-
-
-def seconds_to_ns(seconds: float, name: str) -> int:
-    """Whole nanoseconds; ValueError for a negative, infinite or NaN number of seconds."""
-    if not (math.isfinite(seconds) and seconds >= 0):
-        raise ValueError(f"expected {name} >= 0 in seconds, got {seconds!r}")
-    return round(seconds * 1e9)
 
 
 def _book_times(series: BookSeries) -> np.ndarray:
@@ -242,8 +255,7 @@ def _take(values: np.ndarray, row: np.ndarray, absent: float) -> np.ndarray:
     """`values[row]`, `absent` for row -1."""
     if len(values) == 0:
         return np.full(row.shape, absent, values.dtype)
-    taken = values.take(
-        row, mode="clip"
-    )  # -1 takes the first one, which is then replaced; twice as fast as values[row]
+    # -1 takes the first one, which is then replaced; twice as fast as values[row].
+    taken = values.take(row, mode="clip")
     taken[np.flatnonzero(row < 0)] = absent
     return taken

@@ -9,6 +9,8 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int, Int64
 
+from quantjax.lob.static_fields import plain
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -38,7 +40,7 @@ class TradeSeries(eqx.Module):
     price: Float[Array, " trade"]
     size: Float[Array, " trade"]
     side: Int[Array, " trade"]
-    symbol: str = eqx.field(static=True)
+    symbol: str = eqx.field(static=True, converter=plain)
     exchange_ns: Int64[Array, " trade"] | None = None
     trade_id: Int64[Array, " trade"] | None = None
 
@@ -64,7 +66,7 @@ class TradeSeries(eqx.Module):
         return self.time_ns.shape[0]
 
     def __getitem__(self, index: slice | np.ndarray) -> TradeSeries:
-        if isinstance(index, int):
+        if isinstance(index, int | np.integer):
             raise TypeError(
                 f"expected a slice or an array of indices, got {index}; trades[{index}:{index + 1}] is that one"
             )

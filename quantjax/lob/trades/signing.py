@@ -12,7 +12,9 @@ from jaxtyping import Float, Int8
 
 from quantjax.lob.book import BookSeries
 from quantjax.lob.trades.join import JoinedTrades, join_trades
+from quantjax.lob.trades.padded import cut_to, padded
 from quantjax.lob.trades.series import TradeSeries
+from quantjax.lob.trades.validation import require_valid
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,13 +48,18 @@ def tick_test(price: Float[jax.Array, " trade"]) -> Int8[jax.Array, " trade"]:
 def quote_test(price: Float[jax.Array, "*batch"], mid: Float[jax.Array, "*batch"]) -> Int8[jax.Array, "*batch"]:
     """Side of the mid that the price is on: D = sign(p - m), +1 above, -1 below, 0 at the mid or where either is NaN.
 
-    int8 `[...]`. Broadcasting. Source: Lee & Ready (1991), section II.
+    A price is at the mid where |p - m| <= 2 eps |p|, eps that of the coarser of the two dtypes: decimal prices have no
+    binary digits, and half the sum of a rounded bid and a rounded ask is as much as 3/2 eps off the rounded price
+    between them. (float32 prices above two million ticks cannot tell half a tick from none.) int8 `[...]`.
+    Broadcasting. Source: Lee & Ready (1991), section II.
 
     >>> quote_test(jnp.array([10.0, 10.5, 11.0]), 10.5).tolist()
     [-1, 0, 1]
     """
-    price, mid = jnp.asarray(price), jnp.asarray(mid)
-    return (price > mid).astype(jnp.int8) - (price < mid).astype(jnp.int8)
+    price, mid = (jnp.asarray(array, jnp.result_type(array, 0.0)) for array in (price, mid))
+    eps = max(float(jnp.finfo(price.dtype).eps), float(jnp.finfo(mid.dtype).eps))
+    away = jnp.abs(price - mid) > 2 * eps * jnp.abs(price)
+    return ((price > mid) & away).astype(jnp.int8) - ((price < mid) & away).astype(jnp.int8)
 
 
 def lee_ready(price: Float[jax.Array, " trade"], mid: Float[jax.Array, " trade"]) -> Int8[jax.Array, " trade"]:
@@ -105,11 +112,15 @@ def sign_trades(
 ) -> TradeSigns:
     """Sides of trades by tick test, quote test and Lee & Ready, beside the recorded ones. Driver.
 
-    Arguments and errors as in `join_trades`. The tick test takes the trades in the order they are in; those that go
-    back in time are counted (`counts["clock_went_back"]`).
+    Arguments and errors as in `join_trades`; ValueError also for bad prices, sizes or sides (`lob.clean_trades` drops
+    them). Prices are compared with mids in the dtype of the prices. The tick test takes the trades in the order they
+    are in; those that go back in time are counted (`counts["clock_went_back"]`).
     """
+    require_valid(trades)
     joined = join_trades(trades, series, allow_equal=allow_equal, quote_delay_s=quote_delay_s)
-    tick, quote, both = (np.asarray(sign) for sign in _all_rules(trades.price, joined.mid))
+    price = np.asarray(trades.price)
+    signs = _all_rules(*padded([price, joined.mid.astype(price.dtype, copy=False)], [np.nan, np.nan]))
+    tick, quote, both = (cut_to(len(trades), sign) for sign in signs)
     return TradeSigns(tick, quote, both, np.asarray(trades.side), joined)
 
 

@@ -70,23 +70,26 @@ def check_trades(trades: TradeSeries) -> TradeCheck:
     )
 
 
-def clean_trades(trades: TradeSeries, *, time_order: Literal["sort", "keep"] = "sort") -> CleanedTrades:
+def clean_trades(trades: TradeSeries, *, time_order: Literal["sort", "keep", "raise"] = "sort") -> CleanedTrades:
     """The trades without those of a bad price, size or side, in time order, and what was done. Driver.
 
-    `time_order`: "sort" (stable) or "keep". Raises ValueError for another.
+    `time_order`: what to do where the time goes back, "sort" (stable), "keep" or "raise". Raises ValueError for
+    "raise", and for another.
 
     >>> trades = TradeSeries(np.array([2, 1]), np.array([1.0, 2.0]), np.array([5.0, 1.0]), np.array([1, 0]), "XYZ")
     >>> cleaned = clean_trades(trades)
     >>> cleaned.trades.price, cleaned.counts
     (array([2., 1.]), {'invalid_dropped': 0, 'clock_went_back': 1})
     """
-    if time_order not in ("sort", "keep"):
-        raise ValueError(f"expected time_order as 'sort' or 'keep', got {time_order!r}")
+    if time_order not in ("sort", "keep", "raise"):
+        raise ValueError(f"expected time_order as 'sort', 'keep' or 'raise', got {time_order!r}")
     found = check_trades(trades)
     dropped = int(np.count_nonzero(found.invalid))
     kept = trades[~found.invalid] if dropped else trades
     time_ns = np.asarray(kept.time_ns)
     back = int(np.count_nonzero(np.diff(time_ns) < 0))
+    if back and time_order == "raise":
+        require_valid(kept, in_order=True)
     if back and time_order == "sort":
         kept = kept[np.argsort(time_ns, kind="stable")]
     return CleanedTrades(kept, {"invalid_dropped": dropped, "clock_went_back": back})
@@ -100,11 +103,11 @@ def require_valid(trades: TradeSeries, *, in_order: bool = False) -> None:
             f"{count} {name}" for name in ("bad_price", "bad_size", "bad_side") if (count := found.counts[name])
         )
         raise ValueError(
-            f"expected positive prices, sizes >= 0 and sides -1, 0 or +1, got {faults} among {len(trades)} trades, the "
-            f"first in row {int(np.argmax(found.invalid))}; lob.clean_trades drops them and counts them"
+            f"expected positive prices, sizes >= 0 and sides -1, 0 or +1, got {faults} among {len(trades)} trades of "
+            f"{trades.symbol}, the first in row {int(np.argmax(found.invalid))}; lob.clean_trades drops and counts them"
         )
     if in_order and found.clock_went_back.any():
         raise ValueError(
-            f"expected times that never decrease, got {found.counts['clock_went_back']} steps back, the first in row "
-            f"{int(np.argmax(found.clock_went_back))}; lob.clean_trades sorts the trades"
+            f"expected times of {trades.symbol} that never decrease, got {found.counts['clock_went_back']} steps back, "
+            f"the first in row {int(np.argmax(found.clock_went_back))}; lob.clean_trades sorts the trades"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import equinox as eqx
@@ -11,7 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from quantjax.lob.trades.sampling import log_returns, sample_prices
+from quantjax.lob.intervals import interval_ns
+from quantjax.lob.trades.integers import whole_number
+from quantjax.lob.trades.padded import padded
+from quantjax.lob.trades.sampling import log_returns, observed, sample_prices
 from quantjax.lob.trades.windows import running_sum
 
 if TYPE_CHECKING:
@@ -22,7 +26,8 @@ __all__ = ["RealisedVariances", "bipower_variation", "realised_variance", "reali
 Value = Float[jax.Array, "*batch"]
 Returns = Float[jax.Array, "*batch time"]
 
-SECONDS_OF_YEAR = 365.25 * 86_400
+# ACT/365.
+_SECONDS_OF_YEAR = 365 * 86_400
 
 
 def realised_variance(returns: Returns) -> Value:
@@ -75,91 +80,126 @@ def two_scale_variance(returns: Returns, scale: int, *, adjusted: bool = True) -
     """
     returns = jnp.asarray(returns)
     count = returns.shape[-1] if returns.ndim else 0
-    if not isinstance(scale, int) or not 2 <= scale <= count:
-        raise ValueError(f"expected scale as an integer of 2 to {count}, the number of returns, got {scale!r}")
+    scale = whole_number(scale, "scale", 2)
+    if scale > count:
+        raise ValueError(f"expected scale of 2 to {count}, the number of returns, got {scale}")
     path = running_sum(returns)
     first, slow = path[..., scale - 1], path[..., scale:] - path[..., :-scale]
-    average_size = (count - scale + 1) / scale
-    variance = (first * first + (slow * slow).sum(axis=-1)) / scale - (average_size / count) * realised_variance(
-        returns
-    )
-    return variance / (1 - average_size / count) if adjusted else variance
+    slow_square = first * first + (slow * slow).sum(axis=-1)
+    return _two_scales(slow_square, realised_variance(returns), count, scale, adjusted=adjusted)
+
+
+def _two_scales(slow_square, fast_square, count, scale, *, adjusted: bool):
+    """From the sums of squares of all slow returns and of all returns; `count` of the latter, and K."""
+    share = (count - scale + 1) / scale / count
+    variance = slow_square / scale - share * fast_square
+    return variance / (1 - share) if adjusted else variance
 
 
 class RealisedVariances(eqx.Module):
     """Variances of a stretch of time: `realised` and `bipower` of returns on the calendar grid, `two_scale` of all
     observations; NaN where there are too few.
 
-    `seconds`: from the first observation to the last; `scale`: K of the two-scale one; `counts`: observations, points
-    of the grid, and those without news.
+    `seconds`: from the first observation to the last, which `two_scale` is the variance of; `grid_seconds`: from the
+    first point of the grid to the last, which `realised` and `bipower` are the variance of; `interval_s`: its step;
+    `scale`: K of the two-scale one; `counts`: observations, points of the grid, and those without news.
     """
 
     realised: float
     bipower: float
     two_scale: float
     seconds: float
+    grid_seconds: float
     interval_s: float
     scale: int
     counts: dict[str, int]
 
     def to_pandas(self) -> pd.DataFrame:
-        """A row for each estimator: variance, and the volatility as a decimal per year of 365.25 days."""
+        """A row for each estimator: `variance`, the `seconds` it is the variance of, and `annual_volatility`, a decimal
+        per year of 365 days, NaN where the variance is below 0 (as the two-scale one may be)."""
         import pandas as pd
 
-        variance = pd.Series({name: getattr(self, name) for name in ("realised", "bipower", "two_scale")})
-        # Seconds of 0 (a single observation) leave NaN variances.
-        years = max(self.seconds, 1e-9) / SECONDS_OF_YEAR
-        return pd.DataFrame(
-            {"variance": variance, "annual_volatility": np.sqrt(np.maximum(variance.to_numpy(), 0.0) / years)}
-        )
+        names = ("realised", "bipower", "two_scale")
+        variance = np.array([getattr(self, name) for name in names])
+        seconds = np.array([self.grid_seconds, self.grid_seconds, self.seconds])
+        defined = (variance >= 0) & (seconds > 0)
+        yearly = np.where(defined, variance, np.nan) * _SECONDS_OF_YEAR / np.where(defined, seconds, 1.0)
+        columns = {"variance": variance, "seconds": seconds, "annual_volatility": np.sqrt(yearly)}
+        return pd.DataFrame(columns, index=pd.Index(names))
 
 
 def realised_variances(
-    time_ns: np.ndarray, price: np.ndarray, interval_s: float = 60.0, *, scale: int | None = None
+    time_ns: np.ndarray, price: np.ndarray, interval: str | float | Decimal = 60.0, *, scale: int | None = None
 ) -> RealisedVariances:
     """Realised variance and bipower variation on a calendar grid, two-scale variance of every observation. Driver.
 
     Arguments: `time_ns` and `price` `[observation]` of trades or mids, see `sample_prices`, whose errors these are;
-    `interval_s`: step of the grid, on which the previous tick is taken; `scale` K of the two-scale variance, by default
-    n^(2/3), rounded, and no less than 2. NaN where there are fewer than two returns (three for the two-scale one).
-    Raises ValueError for prices that are not positive, and for float64 prices while JAX's x64 mode is off.
+    `interval`: step of the grid, seconds or "5min", on which the previous tick is taken; `scale` K of the two-scale
+    variance, by default n^(2/3), rounded, and no less than 2. NaN where there are fewer than two returns (three for the
+    two-scale one). Compiled for a few lengths. Raises ValueError for prices that are not positive and finite (NaN, a
+    book with an empty side, is no observation), for a scale outside [2, n], and for float64 prices while JAX's x64 mode
+    is off.
     """
-    if np.asarray(price).dtype == np.float64 and not jax.config.read("jax_enable_x64"):
+    time_ns, price = np.asarray(time_ns), np.asarray(price)
+    if price.dtype == np.float64 and not jax.config.read("jax_enable_x64"):
         raise ValueError(
             "expected price in float32 while JAX's x64 mode is off, got float64; call "
             "jax.config.update('jax_enable_x64', True) at the start, or pass float32 prices for float32 results"
         )
-    sampled = sample_prices(time_ns, price, interval_s)
-    observed = np.asarray(price)[~np.isnan(np.asarray(price))]
-    if (observed <= 0).any():
+    sampled = sample_prices(time_ns, price, interval)
+    times, prices = observed(time_ns, price)
+    bad = ~((prices > 0) & (prices < np.inf))
+    if bad.any():
         raise ValueError(
-            f"expected positive prices, got {int((observed <= 0).sum())} that are not; "
+            f"expected positive prices, finite or NaN, got {int(bad.sum())} that are not; "
             "lob.clean_trades drops trades of such prices"
         )
-    ticks = max(len(observed) - 1, 0)
-    scale = max(2, round(ticks ** (2 / 3))) if scale is None else scale
+    ticks = max(len(prices) - 1, 0)
+    scale = max(2, round(ticks ** (2 / 3))) if scale is None else whole_number(scale, "scale", 2)
     realised = bipower = two_scale = math.nan
-    if len(sampled.price) > 2:
-        realised, bipower = (float(value) for value in _on_grid(sampled.price))
+    if (returns := len(sampled.price) - 1) > 1:
+        realised, bipower = (float(value) for value in _on_grid(*_last_repeated(sampled.price)))
+        bipower *= returns / (returns - 1)
     if ticks >= 3:
-        two_scale = float(_two_scale(observed, scale=scale))
-    times = np.asarray(time_ns)[~np.isnan(np.asarray(price))]
-    seconds = 1e-9 * float(times[-1] - times[0]) if len(times) else 0.0
-    counts = {"observations": len(observed), **sampled.counts}
-    return RealisedVariances(realised, bipower, two_scale, seconds, float(interval_s), scale, counts)
+        if scale > ticks:
+            raise ValueError(f"expected scale of 2 to {ticks}, the number of returns, got {scale}")
+        two_scale = float(_two_scale(*_last_repeated(prices), ticks, scale))
+    return RealisedVariances(
+        realised=realised,
+        bipower=bipower,
+        two_scale=two_scale,
+        seconds=_seconds(times),
+        grid_seconds=_seconds(sampled.time_ns),
+        interval_s=1e-9 * interval_ns(interval),
+        scale=scale,
+        counts={"observations": len(prices), **sampled.counts},
+    )
+
+
+def _seconds(time_ns: np.ndarray) -> float:
+    return 1e-9 * float(time_ns[-1] - time_ns[0]) if len(time_ns) else 0.0
+
+
+def _last_repeated(price: np.ndarray) -> list[np.ndarray]:
+    """Prices of a length that is compiled for, by returns of 0."""
+    return padded([price], [price[-1]])
 
 
 @jax.jit
 def _on_grid(price: jax.Array) -> tuple[jax.Array, jax.Array]:
     returns = log_returns(price)
-    return realised_variance(returns), bipower_variation(returns)
+    return realised_variance(returns), bipower_variation(returns, finite_sample=False)
 
 
-def _two_scale_of_prices(price: jax.Array, *, scale: int) -> jax.Array:
-    return two_scale_variance(log_returns(price), scale)
-
-
-_two_scale = jax.jit(_two_scale_of_prices, static_argnames="scale")
+@jax.jit
+def _two_scale(price: jax.Array, count: jax.Array, scale: jax.Array) -> jax.Array:
+    """`two_scale_variance` of the first `count` returns, whose number and K are not compiled in."""
+    returns = log_returns(price)
+    path = jnp.concatenate([jnp.zeros(1, returns.dtype), running_sum(returns)])
+    later = jax.lax.dynamic_slice_in_dim(jnp.concatenate([path, path]), scale, path.shape[0])
+    slow = jnp.where(jnp.arange(path.shape[0]) + scale <= count, later - path, 0.0)
+    n, k = jnp.asarray(count, returns.dtype), jnp.asarray(scale, returns.dtype)
+    return _two_scales((slow * slow).sum(), realised_variance(returns), n, k, adjusted=True)
 
 
 def _at_least(returns, count: int) -> jax.Array:

@@ -8,7 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-__all__ = ["VolumeBuckets", "split_volume", "to_lots"]
+from quantjax.lob.trades.integers import whole_number
+
+__all__ = ["VolumeBuckets", "split_volume"]
 
 Array = jax.Array | np.ndarray
 
@@ -40,10 +42,10 @@ def split_volume(
     it (a binary search of the prefix sums), and the lots of it before the edge belong to bucket k. Of t lots of a trade
     round(t buy_share) are bought, the rest sold; those of a trade not `known` are neither.
 
-    `lots`, integer, >= 0; `buy_share` in [0, 1], or bool where trades are one or the
-    other. Integers throughout, so nothing is lost to rounding, as long as the
-    total fits the integer: under JAX's x64-off mode give numpy arrays, which are worked on as they are, on the host,
-    or keep the total below 2^31. Per item; traceable for JAX arrays. Raises TypeError for lots that are not integers.
+    `lots`, integer, >= 0; `buy_share` in [0, 1], or bool where trades are one or the other. Integers throughout, so
+    nothing is lost to rounding. Numpy lots are worked on by numpy, on the host, as int64; JAX ones in their own dtype,
+    which must hold their total: keep int32 ones below 2^31 in all. Per item; traceable for JAX arrays. Raises TypeError
+    for lots that are not integers, ValueError for `bucket_lots` below 1 and `num_buckets` below 0.
 
     >>> lots, share = np.array([3, 4, 5]), np.array([1.0, 0.0, 1.0])
     >>> buckets = split_volume(lots, share, np.ones(3, bool), 5, 2)
@@ -52,7 +54,10 @@ def split_volume(
     """
     if not np.issubdtype(lots.dtype, np.integer):
         raise TypeError(f"expected lots as integers, got {lots.dtype}; to_lots turns sizes into lots")
+    bucket_lots, num_buckets = whole_number(bucket_lots, "bucket_lots"), whole_number(num_buckets, "num_buckets", 0)
     xp = np if isinstance(lots, np.ndarray) else jnp
+    if xp is np:
+        lots, buy_share, known = lots.astype(np.int64, copy=False), np.asarray(buy_share), np.asarray(known)
     edges = xp.arange(num_buckets + 1, dtype=lots.dtype) * bucket_lots
     if lots.shape[0] == 0:
         none = xp.zeros(num_buckets, lots.dtype)
@@ -80,31 +85,3 @@ def split_volume(
         xp.where(complete, xp.diff(cumulative), 0) for cumulative in (buy_at, known_at - buy_at, edges - known_at)
     )
     return VolumeBuckets(buy, sell, unknown, row[1:], complete)
-
-
-def to_lots(size: np.ndarray, lot_size: float, what: str = "sizes") -> np.ndarray:
-    """Sizes in whole lots, int64. Driver.
-
-    Raises ValueError where a size is no multiple of `lot_size`, up to rounding of its dtype, or the total does not fit.
-
-    >>> to_lots(np.array([0.1, 0.00012]), 1e-5)
-    array([10000,    12])
-    """
-    if not lot_size > 0:
-        raise ValueError(f"expected lot_size > 0, got {lot_size!r}")
-    size = np.asarray(size)
-    lots = size.astype(np.float64) / lot_size
-    np.rint(lots, out=lots)
-    if not lots.sum() < 2.0**62:
-        raise ValueError(f"expected {what} of less than 2^62 lots in all, got {lots.sum():g}; pass a larger lot_size")
-    error = lots * lot_size
-    error -= size
-    np.abs(error, out=error)
-    # Mostly all are far below a lot, and the rounding of large sizes need not be looked at.
-    nearly = 1e-6 * lot_size
-    if (error > nearly).any() and (off := error > 4 * np.finfo(size.dtype).eps * np.abs(size) + nearly).any():
-        raise ValueError(
-            f"expected {what} in multiples of lot_size {lot_size:g}, got {np.count_nonzero(off)} that are not, the "
-            f"first {np.atleast_1d(size)[np.argmax(off)]!s}; pass the venue's lot size"
-        )
-    return lots.astype(np.int64)

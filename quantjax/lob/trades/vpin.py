@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import equinox as eqx
@@ -11,10 +12,15 @@ import numpy as np
 from jax.scipy.special import ndtr
 from jaxtyping import Float
 
-from quantjax.lob.trades.intervals import cut_intervals
+from quantjax.lob.intervals import interval_ns
+from quantjax.lob.lots import to_lots
+from quantjax.lob.static_fields import plain
+from quantjax.lob.trades.integers import whole_number
+from quantjax.lob.trades.intervals import cut_intervals, require_few
+from quantjax.lob.trades.padded import cut_to, padded
 from quantjax.lob.trades.series import TradeSeries
 from quantjax.lob.trades.validation import require_valid
-from quantjax.lob.trades.volume_buckets import split_volume, to_lots
+from quantjax.lob.trades.volume_buckets import split_volume
 from quantjax.lob.trades.windows import rolling_sum
 
 if TYPE_CHECKING:
@@ -30,10 +36,32 @@ class TrueSides(eqx.Module):
 class BulkVolume(eqx.Module):
     """Bulk volume classification: of the volume of a bar, the share Phi(dP / sigma) is bought, see `bulk_buy_share`.
 
-    `bar_s`: length of the bars in seconds, 60 in the paper. Sides are not looked at.
+    `interval`: length of the bars, seconds or "1min", 60 s in the paper. `sigma_window`: sigma is that of the last so
+    many bars with trades, this one among them, and of those there are before so many have passed; None, the default:
+    that of the whole recording, so that the shares of its first bars, and the VPIN of its first buckets, know its last
+    ones: as in the paper, but no signal to trade on. Sides are not looked at.
+
+    Raises ValueError for an interval that is no whole number of nanoseconds and for a window below 1.
+
+    >>> BulkVolume("1min", sigma_window=500).interval_ns
+    60000000000
     """
 
-    bar_s: float = eqx.field(static=True, default=60.0)
+    interval: str | float | Decimal = eqx.field(static=True, default=60.0, converter=plain)
+    sigma_window: int | None = eqx.field(
+        static=True,
+        default=None,
+        kw_only=True,
+        converter=lambda window: None if window is None else whole_number(window, "sigma_window"),
+    )
+
+    def __check_init__(self):
+        interval_ns(self.interval)
+
+    @property
+    def interval_ns(self) -> int:
+        """Length of the bars in nanoseconds."""
+        return interval_ns(self.interval)
 
 
 class Vpin(eqx.Module):
@@ -85,20 +113,37 @@ def vpin_of_buckets(
     return rolling_sum(jnp.abs(jnp.asarray(buy) - jnp.asarray(sell)), window) / (window * bucket_volume)
 
 
-def bulk_buy_share(price_change: Float[jax.Array, "*batch bar"]) -> Float[jax.Array, "*batch bar"]:
+def bulk_buy_share(
+    price_change: Float[jax.Array, "*batch bar"], *, window: int | None = None
+) -> Float[jax.Array, "*batch bar"]:
     """Share of each bar's volume taken as bought: Phi(dP / sigma_dP), `[..., bar]`.
 
-    `price_change` dP from bar to bar; sigma is their standard deviation over all bars given (divided by their number);
-    1/2 for all where the price never changes. So the share of a bar knows bars that come after it. Broadcasting.
-    Source: Easley, Lopez de Prado & O'Hara (2012), eq. 6.
+    `price_change` dP from bar to bar. sigma is their standard deviation around 0, the root of the mean of their
+    squares: of all bars given, so that the share of a bar knows bars that come after it, or with `window` of the last
+    so many bars, this one among them (of those there are, for the first window - 1). 1/2 where the price never changed.
+    Broadcasting. Raises ValueError for a window below 1. Source: Easley, Lopez de Prado & O'Hara (2012), eq. 6.
 
     >>> [round(share, 4) for share in bulk_buy_share(jnp.array([1.0, -1.0, 0.0])).tolist()]
     [0.8897, 0.1103, 0.5]
     """
+    window = None if window is None else whole_number(window, "window")
+    return _bulk_buy_share(price_change, None, window)
+
+
+def _bulk_buy_share(price_change, count, window: int | None) -> jax.Array:
+    """`count`: how many bars there are before those of change 0 that fill up a length; None: all."""
     change = jnp.asarray(price_change)
-    variance = change.var(axis=-1, keepdims=True)
-    varies = variance > 0
-    return jnp.where(jnp.isnan(variance) | varies, ndtr(change / jnp.sqrt(jnp.where(varies, variance, 1.0))), 0.5)
+    if window is None:
+        mean_square = (change * change).sum(axis=-1, keepdims=True) / (change.shape[-1] if count is None else count)
+    else:
+        before = jnp.zeros((*change.shape[:-1], window - 1), change.dtype)
+        sums = rolling_sum(jnp.concatenate([before, change * change], axis=-1), window)[..., window - 1 :]
+        mean_square = sums / jnp.minimum(jnp.arange(1, change.shape[-1] + 1), window).astype(change.dtype)
+    moved = mean_square != 0
+    return ndtr(jnp.where(moved, change / jnp.sqrt(jnp.where(moved, mean_square, 1.0)), 0.0))
+
+
+_compiled_share = jax.jit(_bulk_buy_share, static_argnums=2)
 
 
 def vpin(
@@ -114,12 +159,14 @@ def vpin(
     Arguments: `trades`, in time order; `bucket_volume`, base currency (the paper: a fiftieth of a day's volume);
     `window`, buckets; `lot_size`, the step of sizes in base currency, whose multiples are worked with as integers, so
     that every bucket holds the same volume to the last lot; `classification`: `TrueSides()`, the default, or
-    `BulkVolume(bar_s=60.0)`, the paper's, in which bars of time take the place of trades: a bar's price change runs
-    from the last price of the bar with trades before it, the first bar's from its first price.
+    `BulkVolume("1min")`, the paper's, in which bars of time take the place of trades: a bar's price change runs from
+    the last price of the bar with trades before it, the first bar's from its first price. Its sigma is that of the
+    whole recording unless a `sigma_window` is given: without one, a VPIN knows prices that come after it.
 
-    Driver. The last, incomplete bucket is left out and counted. Raises ValueError for bad prices, sizes or sides and
-    for times that go back (`lob.clean_trades` mends both), for sizes or a bucket volume that are not multiples of the
-    lot size, and for a window below 1.
+    Driver. The last, incomplete bucket is left out and counted. Compiled for a few numbers of buckets and bars. Raises
+    ValueError for bad prices, sizes or sides and for times that go back (`lob.clean_trades` mends both), for sizes or a
+    bucket volume that are not multiples of the lot size or too many lots for their dtype (`to_lots`: give float32 sizes
+    the lot size of their market), for a window below 1, and for more than ten million buckets.
 
     >>> sides = np.array([1, -1, 1])
     >>> trades = TradeSeries(np.array([1, 2, 3]), np.full(3, 9.0), np.array([3.0, 4.0, 5.0]), sides, "XYZ")
@@ -127,29 +174,29 @@ def vpin(
     >>> found.vpin, found.counts["lots_left_over"]
     (array([0.2, 0.2]), 2)
     """
-    if not isinstance(window, int) or window < 1:
-        raise ValueError(f"expected window as an integer >= 1, got {window!r}")
+    window = whole_number(window, "window")
     classification = TrueSides() if classification is None else classification
     if not isinstance(classification, TrueSides | BulkVolume):
         raise TypeError(f"expected classification as TrueSides() or BulkVolume(...), got {classification!r}")
     if not (np.isfinite(bucket_volume) and bucket_volume > 0):
         raise ValueError(f"expected bucket_volume > 0 in base currency, got {bucket_volume!r}")
     require_valid(trades, in_order=True)
-    bucket_lots = int(to_lots(np.array([bucket_volume], np.float64), lot_size, "bucket_volume")[0])
+    bucket_lots = int(to_lots(np.array([bucket_volume], np.float64), lot_size, name="bucket_volume")[0])
     lots, end_ns, side = to_lots(np.asarray(trades.size), lot_size), np.asarray(trades.time_ns), np.asarray(trades.side)
     total = int(lots.sum())
     unknown = 0
     if isinstance(classification, BulkVolume):
-        lots, end_ns, share = _bars(trades, lots, classification.bar_s)
+        lots, end_ns, share = _bars(trades, lots, classification)
         known = np.ones(len(lots), bool)
     else:
         share, known = side > 0, side != 0
         unknown = 0 if known.all() else int(lots[~known].sum())
     num_buckets = total // bucket_lots
+    require_few(num_buckets, "buckets", f"{bucket_volume!r}", "look for a size that is far from the others")
     buckets = split_volume(lots, share, known, bucket_lots, num_buckets)
     dtype = trades.price.dtype
-    buy, sell = (jnp.asarray(volume.astype(dtype)) for volume in (buckets.buy, buckets.sell))
-    value = vpin_of_buckets(buy, sell, float(bucket_lots), window)
+    volumes = padded([np.asarray(volume, dtype) for volume in (buckets.buy, buckets.sell)], [0, 0])
+    value = cut_to(num_buckets, _vpin_of_buckets(*volumes, float(bucket_lots), window))
     counts = {
         "trades": len(trades),
         "buckets": num_buckets,
@@ -158,7 +205,7 @@ def vpin(
         "lots_unknown_side": unknown,
     }
     return Vpin(
-        np.asarray(value),
+        value,
         np.asarray(buckets.buy),
         np.asarray(buckets.sell),
         np.asarray(buckets.unknown),
@@ -171,14 +218,20 @@ def vpin(
     )
 
 
-def _bars(trades: TradeSeries, lots: np.ndarray, bar_s: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+_vpin_of_buckets = jax.jit(vpin_of_buckets, static_argnums=3)
+
+
+def _bars(
+    trades: TradeSeries, lots: np.ndarray, classification: BulkVolume
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Lots, end time and bought share of each bar that has trades."""
-    cut = cut_intervals(np.asarray(trades.time_ns), bar_s)
+    cut = cut_intervals(np.asarray(trades.time_ns), classification.interval)
     if len(lots) == 0:
         return lots, cut.start_ns, np.empty(0)
     first = np.flatnonzero(np.diff(cut.row, prepend=-1))
     price = np.asarray(trades.price)
     close = price[np.append(first[1:], len(price)) - 1]
-    share = np.asarray(bulk_buy_share(jnp.asarray(np.diff(close, prepend=price[:1]))), np.float64)
-    end_ns = cut.start_ns[cut.row[first]] + round(bar_s * 1e9)
-    return np.add.reduceat(lots, first), end_ns, share
+    change = np.diff(close, prepend=price[:1])
+    share = _compiled_share(*padded([change], [0]), len(change), classification.sigma_window)
+    end_ns = cut.start_ns[cut.row[first]] + cut.step_ns
+    return np.add.reduceat(lots, first), end_ns, cut_to(len(change), share).astype(np.float64)

@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float
 
+from quantjax.lob.trades.integers import whole_number
+
 __all__ = ["rolling_sum", "running_sum"]
 
 _BLOCK = 64
@@ -21,8 +23,7 @@ def rolling_sum(values: Float[jax.Array, "*batch item"], window: int) -> Float[j
     >>> rolling_sum(jnp.array([1.0, 2.0, 3.0, 4.0]), 3).tolist()
     [nan, nan, 6.0, 9.0]
     """
-    if not isinstance(window, int) or window < 1:
-        raise ValueError(f"expected window as an integer >= 1, got {window!r}")
+    window = whole_number(window, "window")
     values = jnp.asarray(values)
     if window > values.shape[-1]:
         return jnp.full_like(values, jnp.nan)

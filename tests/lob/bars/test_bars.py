@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+from fractions import Fraction
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -112,7 +114,8 @@ def test_imbalance_bars_equal_the_oracle(trades, of):
     def signed(trade):
         return kind(trade[3]) * {"tick": kind(1), "volume": trade[2], "notional": trade[1] * trade[2]}[of]
 
-    bars = make_bars(trades, ImbalanceBars(of, FixedThreshold(6 * unit)))
+    # Amounts as they are, rounded at each addition; exactly in `test_imbalance_bars_are_exact_in_lots_and_ticks`.
+    bars = make_bars(trades, ImbalanceBars(of, FixedThreshold(6 * unit), lot_size=None))
     never = 10**9
     expected = oracle.imbalance_bars(as_list(trades), signed, kind(1), kind(6 * unit), kind(0), 1, never, kind)
     assert_same(bars, expected, kind)
@@ -124,6 +127,20 @@ def test_imbalance_bars_equal_the_oracle(trades, of):
     assert_same(bars, expected, kind)
     assert bars.count[:-1].min() >= 5
     assert bars.count.max() <= 100
+
+
+@pytest.mark.parametrize("of", ["volume", "notional"])
+def test_imbalance_bars_are_exact_in_lots_and_ticks(of):
+    trades = random_trades(2000, 9)
+
+    def signed(trade):
+        price = oracle.decimal_fraction(trade[1]) if of == "notional" else 1
+        return int(trade[3]) * price * oracle.decimal_fraction(trade[2])
+
+    threshold, tick = {"volume": (15.0, None), "notional": (1500.0, 0.01)}[of]
+    kind = ImbalanceBars(of, FixedThreshold(threshold), lot_size=1e-4, tick_size=tick)
+    expected = oracle.imbalance_bars(as_list(trades), signed, 1, int(threshold), 0, 1, 10**9, Fraction)
+    assert_same(make_bars(trades, kind), expected, float)
 
 
 def test_a_worked_day():
@@ -164,6 +181,15 @@ def test_tenths_make_one_exactly():
     assert make_bars(trades, VolumeBars(1.0)).count.tolist() == [10, 10, 10]
     # Ten times 0.1 is less than 1 in binary.
     assert make_bars(trades, VolumeBars(1.0, lot_size=None)).count.tolist() == [11, 11, 8]
+    # Bought or sold, the imbalance is counted as exactly.
+    for side in (1, -1):
+        taken = series(np.arange(30), np.full(30, 7.0), np.full(30, 0.1), np.full(30, side))
+        assert make_bars(taken, ImbalanceBars("volume", FixedThreshold(1.0))).count.tolist() == [10, 10, 10]
+        assert make_bars(taken, ImbalanceBars("volume", FixedThreshold(1.0), lot_size=None)).count[0] == 11
+        notional = ImbalanceBars("notional", FixedThreshold(7.0), lot_size=0.1, tick_size=0.1)
+        assert make_bars(taken, notional).count.tolist() == [10, 10, 10]
+    # An integer count of ticks reaches 2.5 at 3.
+    assert make_bars(trades, ImbalanceBars("tick", FixedThreshold(2.5))).count.tolist() == [3] * 10
     assert make_bars(trades, NotionalBars(0.7, tick_size=0.1, lot_size=0.1)).count.tolist() == [1] * 30
 
 
@@ -284,21 +310,22 @@ def test_times_that_go_back():
         make_bars(shuffled, TickBars(10))
     swapped = trades[np.r_[100:200, 0:100, 200:500]]
     bars = make_bars(swapped, TickBars(10), time_order="sort")
-    assert bars.times_back == 1
+    assert bars.clock_went_back == 1
     np.testing.assert_array_equal(bars.end_ns, make_bars(trades, TickBars(10)).end_ns)
 
 
 @pytest.mark.parametrize(
     ("column", "value", "message"),
     [
-        ("price", np.nan, "every price of XYZ finite and >= 0, got nan in row 2"),
-        ("price", -1.0, "every price .* got -1.0 in row 2"),
-        ("size", -0.5, "every size .* got -0.5 in row 2"),
-        ("size", np.inf, "every size .* got inf in row 2"),
-        ("side", 2, "every side .* got 2 in row 2"),
+        ("price", np.nan, "1 bad_price .* trades of XYZ, .* row 2; lob.clean_trades"),
+        ("price", -1.0, "1 bad_price .* row 2"),
+        ("price", 0.0, "1 bad_price .* row 2"),
+        ("size", -0.5, "1 bad_size .* row 2"),
+        ("size", np.inf, "1 bad_size .* row 2"),
+        ("side", 2, "1 bad_side .* row 2"),
     ],
 )
-def test_bad_values_name_the_row(column, value, message):
+def test_bad_values_are_those_of_all_trades(column, value, message):
     columns = {"price": np.ones(4), "size": np.ones(4), "side": np.ones(4)}
     columns[column][2] = value
     with pytest.raises(ValueError, match=message):
@@ -322,21 +349,34 @@ def test_sizes_that_are_no_lots():
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: TimeBars("1 fortnight"), ValueError, "expected an interval such as '1s'"),
+        (lambda: TimeBars("1 fortnight"), ValueError, "as '1s' or '5min', got '1 fortnight'"),
         (lambda: TimeBars("0.5ns"), ValueError, "whole nanoseconds > 0, got '0.5ns'"),
         (lambda: TimeBars(0), ValueError, "whole nanoseconds > 0, got 0"),
         (lambda: TimeBars(np.nan), ValueError, "whole nanoseconds > 0, got nan"),
         (lambda: TimeBars("1s", start_ns=5, end_ns=5), ValueError, "end_ns > start_ns"),
         (lambda: TimeBars("1s", start_ns=0.5), TypeError, "start_ns as an integer"),
+        (lambda: TimeBars("1s", start_ns=True), TypeError, "start_ns as an integer"),
+        (lambda: TimeBars("1s", origin_ns=None), TypeError, "origin_ns as an integer"),
+        (lambda: TickBars(True), ValueError, "integer >= 1, got True"),
         (lambda: TickBars(0), ValueError, "integer >= 1, got 0"),
         (lambda: TickBars(2.0), ValueError, "integer >= 1, got 2.0"),
         (lambda: VolumeBars(-1.0), ValueError, "volume > 0"),
         (lambda: VolumeBars(1.05, lot_size=0.1), ValueError, "volume as a multiple of lot_size 0.1, got 1.05"),
+        (lambda: VolumeBars("1"), TypeError, "volume as a number, got '1'"),
         (lambda: NotionalBars(1.0, tick_size=0.01), ValueError, "tick_size and lot_size together"),
         (lambda: NotionalBars(np.inf), ValueError, "notional > 0 and finite"),
         (lambda: FixedThreshold(0.0), ValueError, "threshold > 0"),
         (lambda: ImbalanceBars("ticks", FixedThreshold(1.0)), ValueError, "expected of as 'tick'"),
         (lambda: ImbalanceBars("tick", 3.0), TypeError, "FixedThreshold or AdaptiveThreshold"),
+        (
+            lambda: ImbalanceBars("volume", FixedThreshold(0.35), lot_size=0.1),
+            ValueError,
+            "threshold as a multiple of lot",
+        ),
+        (lambda: ImbalanceBars("volume", FixedThreshold(1.0), tick_size=0.1), ValueError, "tick_size with 'notional'"),
+        (lambda: ImbalanceBars("volume", FixedThreshold(1.0), lot_size=0), ValueError, "lot_size > 0"),
+        (lambda: ImbalanceBars("tick", FixedThreshold(jnp.ones(2))), ValueError, "threshold of single numbers"),
+        (lambda: adaptive(min_trades=1.5), TypeError, "min_trades as an integer, got 1.5"),
         (lambda: adaptive(span=0.5), ValueError, "span >= 1"),
         (lambda: adaptive(expected_imbalance=0.0), ValueError, "not 0"),
         (lambda: adaptive(min_trades=50), ValueError, "expected_trades from min_trades 50"),
@@ -354,6 +394,23 @@ def test_bad_parameters(make, error, message):
 
 def adaptive(**options) -> AdaptiveThreshold:
     return AdaptiveThreshold(**{"expected_trades": 20.0, "expected_imbalance": 0.5, "span": 10, **options})
+
+
+def test_scalars_of_numpy_and_jax_are_numbers():
+    # Warnings are errors: equinox warns of arrays in static fields.
+    trades = random_trades(50, 6)
+    time_ns = trades.time_ns[0]
+    assert isinstance(time_ns, np.int64)
+    for start_ns in (time_ns, jnp.asarray(time_ns), np.asarray(time_ns)):
+        kind = TimeBars("1s", start_ns=start_ns, end_ns=start_ns + SECOND, origin_ns=np.int32(0))
+        assert kind == TimeBars("1s", start_ns=int(time_ns), end_ns=int(time_ns) + SECOND)
+        make_bars(trades, kind)
+    assert TimeBars(np.float64(0.1)) == TimeBars(0.1)
+    assert TickBars(np.int32(7)) == TickBars(7)
+    assert VolumeBars(np.float64(1.5), lot_size=np.float64(0.5)) == VolumeBars(1.5, lot_size=0.5)
+    assert NotionalBars(jnp.asarray(1.5)) == NotionalBars(1.5)
+    assert repr(FixedThreshold(np.float64(25))) == "FixedThreshold(threshold=25.0)"
+    assert repr(adaptive(min_trades=np.int64(2))) == repr(adaptive(min_trades=2))
 
 
 def test_too_many_time_bars():

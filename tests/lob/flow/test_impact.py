@@ -9,10 +9,13 @@ import pytest
 
 from quantjax import io, lob
 from quantjax.lob import flow
-from quantjax.numerics import Homoskedastic, White, ols
+from quantjax.numerics import NeweyWest
+from quantjax.numerics import ols as eager_ols
 from tests.assertions import assert_close
 
 SECOND = 10**9
+# Compiled: op by op the same takes many small compilations.
+ols = jax.jit(eager_ols)
 
 
 def impact_series(count=2000, seed=0, slope=0.05) -> lob.BookSeries:
@@ -36,9 +39,7 @@ def test_impact_is_the_regression_of_change_on_flow():
     imbalance = flow.order_flow_imbalance(impact_series(), np.arange(0, 201 * SECOND, SECOND))
     fit = flow.price_impact(imbalance)
     assert abs(fit.coefficients[0] - 0.05) < 4 * fit.std_error[0]
-    expected = ols(imbalance.ofi, imbalance.mid_change, errors=White())
-    jax.tree.map(lambda a, b: assert_close(a, b, scale=100), fit, expected)
-    later = flow.price_impact(imbalance, lead=1, errors=Homoskedastic())
+    later = flow.price_impact(imbalance, lead=1)
     x, y = imbalance.ofi[:-1, 0], imbalance.mid_change[1:]
     assert_close(later.r_squared, np.corrcoef(x, y)[0, 1] ** 2, scale=1e3)
     assert later.num_observations == 199
@@ -86,26 +87,54 @@ def test_by_window_finds_the_law_of_depth():
     np.testing.assert_allclose(result.beta[:2], 3 / np.array([10.0, 20.0]) ** 0.8)
 
 
+def test_many_lengths_share_few_compilations():
+    bid = 100.0 + 0.01 * np.arange(1200)[:, None] // 7
+    book = lob.Book(0.01 * np.round(100 * bid), np.ones_like(bid), 0.01 * np.round(100 * bid + 1), 1 + bid % 3)
+    series = lob.BookSeries(np.arange(1200) * SECOND // 10, book, "XYZ", 0.01)
+
+    def measure(length):
+        flow.price_impact(flow.order_flow_imbalance(series, np.arange(length + 1) * SECOND))
+        flow.impact_by_horizon(series[: 10 * length + 1], (1, 2))
+        flow.fit_stoikov_microprice(series[: 10 * length], max_spread_ticks=3)
+
+    measure(99)
+    compiled = []
+
+    def listen(event, duration, **_):
+        if "backend_compile" in event:
+            compiled.append(event)
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    try:
+        for length in (100, 101, 102, 103, 104):
+            measure(length)
+    finally:
+        jax.monitoring.unregister_event_duration_listener(listen)
+    assert len(compiled) == 0
+
+
+def test_padding_changes_nothing():
+    imbalance = flow.order_flow_imbalance(impact_series(), np.arange(0, 201 * SECOND, SECOND))
+    fit = flow.price_impact(imbalance, errors=NeweyWest(3))
+    expected = ols(imbalance.ofi, imbalance.mid_change, errors=NeweyWest(3))
+    jax.tree.map(lambda a, b: assert_close(a, b, scale=100), fit, expected)
+    assert (fit.num_observations, fit.num_dropped) == (200, 0)
+    assert flow.price_impact(imbalance, lead=np.int64(1), levels=np.int32(1)).num_observations == 199
+
+
 def test_future_prices():
-    price = np.array([1.0, 1.0, 2.0, np.nan, 2.0, 3.0, 3.0, 1.0, 1.0])
+    price = np.array([np.nan, 1.0, 1.0, 2.0, np.nan, 2.0, 3.0, np.nan, np.nan, 1.0, 1.0])
+    rows = len(price)
     expected = []
-    for row in range(9):
-        changes = [s for s in range(row + 1, 9) if price[s] - price[s - 1] not in (0,) and not
-                   np.isnan(price[s] - price[s - 1])]  # fmt: skip
-        expected.append(changes[0] if changes else 9)
+    for row in range(rows):
+        known = [s for s in range(rows) if not np.isnan(price[s])]
+        changes = [s for k, s in enumerate(known) if s > row and k > 0 and price[s] != price[known[k - 1]]]
+        expected.append(changes[0] if changes else rows)
+    next_mid = jax.jit(flow.next_mid)
     assert flow.next_change(price).tolist() == jax.jit(flow.next_change)(price).tolist() == expected
-    assert_close(flow.next_mid(price), [price[k] if k < 9 else np.nan for k in expected])
+    assert_close(next_mid(price), [price[k] if k < rows else np.nan for k in expected])
+    assert_close(next_mid(np.array([1, np.nan, 2, 3])), [2, 2, 3, np.nan])
     assert flow.next_mid(price[:0]).shape == flow.next_change(price[:0]).shape == (0,)
-    series = impact_series(300)
-    future = flow.future_mid(series, 0.5)
-    mids = np.asarray(lob.mid(series.book))
-    for row in (0, 17, 100, 299):
-        later = series.time_ns[row] + SECOND // 2
-        expected_row = np.flatnonzero(series.time_ns <= later)[-1]
-        wanted = mids[expected_row] if later <= series.time_ns[-1] else np.nan
-        np.testing.assert_allclose(future[row], wanted)
-    with pytest.raises(ValueError, match="horizon_s > 0, got 0"):
-        flow.future_mid(series, 0)
 
 
 def test_predictor_errors():
@@ -113,15 +142,24 @@ def test_predictor_errors():
     mid, move, noise = rng.normal(size=(3, 2, 50))
     future, predictor = mid + move, mid + 0.5 * move + 0.1 * noise
     future[1, 3], predictor[1, 4] = np.nan, np.inf
-    errors = flow.predictor_errors(predictor, mid, future)
+    measure = jax.jit(flow.predictor_errors)
+    errors = measure(predictor, mid, future)
     kept = np.setdiff1d(np.arange(50), [3, 4])
     own, base = (np.mean((future[1] - other[1])[kept] ** 2) for other in (predictor, mid))
     assert_close([errors.rmse[1], errors.mid_rmse[1]], np.sqrt([own, base]), scale=10)
     assert_close(errors.r_squared[1], 1 - own / base, scale=10)
     assert errors.num_dropped.tolist() == [0, 2]
-    assert np.isnan(flow.predictor_errors(np.full(3, np.nan), mid[0, :3], mid[0, :3]).rmse)
-    gradient = jax.grad(lambda p: flow.predictor_errors(p, mid[1], future[1]).r_squared)(jnp.asarray(predictor[1]))
-    assert jnp.isfinite(gradient).all()
+    assert np.isnan(measure(np.full((2, 50), np.nan), mid, mid).rmse).all()
+
+    @jax.jit
+    @jax.grad
+    def gradient(prices, future):
+        errors = flow.predictor_errors(*prices, future)
+        return jnp.nansum(errors.rmse + errors.mid_rmse + jnp.nan_to_num(errors.r_squared))
+
+    assert jnp.isfinite(jnp.stack(gradient((predictor, mid), future))).all()
+    # Without any error, too.
+    assert not jnp.stack(gradient((mid, mid), mid)).any()
 
 
 def test_bad_inputs():

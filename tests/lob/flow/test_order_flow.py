@@ -130,6 +130,9 @@ def test_intervals_equal_the_oracle(edges):
         wanted = np.array([row[name] for row in expected])
         assert_close(getattr(result, name), wanted.astype(getattr(result, name).dtype), scale=100, what=name)
     assert result.num_left_out + result.num_events.sum() == ROWS - 1
+    first, last = books.time_ns[[0, -1]]
+    assert result.num_before_first_book == sum(edge < first for edge in edges[:-1])
+    assert result.num_beyond_last_book == sum(edge > last for edge in edges[1:])
     assert len(result) == len(edges) - 1
     assert_close(np.diff(result.mid) / TICK, result.mid_change, scale=100)
     mean = result.depth.mean(1, keepdims=True)
@@ -137,6 +140,46 @@ def test_intervals_equal_the_oracle(edges):
     table = result.to_pandas()
     assert list(table.columns[:4]) == ["num_events", "mid", "mid_change", "ofi_1"]
     assert_close(table["ofi_2"].to_numpy(), result.ofi[:, 1])
+
+
+def test_beyond_the_books_nothing_is_known():
+    books = series()
+    first, last = books.time_ns[[0, -1]]
+    inside = np.linspace(first, last, 12).astype(np.int64)
+    beyond = np.concatenate([[first - 9, first - 5], inside, last + np.arange(1, 30)])
+    short, long = (flow.order_flow_imbalance(books, edges) for edges in (inside, beyond))
+    assert (long.num_before_first_book, long.num_beyond_last_book) == (2, 29)
+    assert (short.num_before_first_book, short.num_beyond_last_book) == (0, 0)
+    outside = np.concatenate([[0, 1], 13 + np.arange(29)])
+    for name in ("ofi", "depth", "mid_change"):
+        values = getattr(long, name)
+        assert np.isnan(values[outside]).all()
+        np.testing.assert_array_equal(np.delete(values, outside, 0), getattr(short, name))
+    assert np.isnan(long.mid[[0, 1, *range(14, 43)]]).all()
+    fits = flow.price_impact(short), flow.price_impact(long)
+    assert [int(fit.num_dropped) for fit in fits] == [int(np.isnan(short.mid_change).sum()) + n for n in (0, 31)]
+    np.testing.assert_array_equal(fits[0].std_error, fits[1].std_error)
+
+
+@pytest.mark.parametrize(("base", "tick"), [(6_113_455, 0.01), (611_345, 0.1), (20_000_000, 0.01)])
+def test_changes_of_float32_mids_are_whole_half_ticks(base, tick):
+    rng = np.random.default_rng(5)
+    bid = base + np.cumsum(rng.integers(-1, 2, 300))
+    both = [
+        lob.Book(*(np.full((300, 1), 1.0, dtype) if price is None else (price * tick).astype(dtype)[:, None]
+                   for price in (bid, None, bid + 1, None)))
+        for dtype in (np.float64, np.float32)
+    ]  # fmt: skip
+    exact, single = (
+        flow.order_flow_imbalance(lob.BookSeries(np.arange(300), book, "XYZ", tick), np.arange(300)).mid_change
+        for book in both
+    )
+    assert single.dtype == np.float32
+    np.testing.assert_array_equal(exact, np.diff(bid))
+    if base < 10_000_000:
+        np.testing.assert_array_equal(single, exact)
+    else:  # at 200,000 a float32 is worth one and a half ticks: nothing is made up
+        assert np.abs(single - exact).max() > 0.5
 
 
 def test_sums_by_count_add_up_and_nothing_looks_ahead():
@@ -173,10 +216,16 @@ def test_float32_also_without_x64():
         "import numpy as np; from quantjax import lob; from quantjax.lob import flow;"
         "p = np.array([[1], [2], [2]], np.float32); book = lob.Book(p, p + 4, p + 1, p + 5);"
         "series = lob.BookSeries(np.array([0, 10**18, 2 * 10**18]), book, 'XYZ', 1.0);"
-        "result = flow.order_flow_imbalance(series, np.array([-1, 10**18, 2 * 10**18]));"
+        "result = flow.order_flow_imbalance(series, np.array([0, 10**18, 2 * 10**18]));"
         "assert result.ofi.dtype == np.float32; assert result.ofi.ravel().tolist() == [12.0, 0.0];"
         "model = flow.fit_stoikov_microprice(series, imbalance_bins=3, max_spread_ticks=2);"
-        "assert model(book).dtype == np.float32"
+        "assert model(book).dtype == np.float32\n"
+        "double = np.ones((3, 2))\n"
+        "for call in (lambda: flow.normalised_order_flow(double, double), lambda: flow.predictor_errors(p, p, double),"
+        " lambda: flow.fit_integrated_order_flow(double)):\n"
+        "    try: call()\n"
+        "    except ValueError as error: assert 'jax_enable_x64' in str(error)\n"
+        "    else: raise AssertionError"
     )
     environment = {key: value for key, value in os.environ.items() if key != "JAX_ENABLE_X64"}
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, env=environment)

@@ -84,17 +84,44 @@ def test_gradient_equals_finite_difference():
 def test_by_interval():
     trades = random_trades(7)
     found = trade_imbalance_by_interval(trades, 5e-8)
-    assert found.time_ns[0] == trades.time_ns[0] // 50 * 50
-    assert found.trades.sum() == COUNT
-    assert_close(found.buy.sum() + found.sell.sum() + found.unknown.sum(), trades.size.sum())
-    for start, value in zip(found.time_ns, found.imbalance, strict=True):
-        inside = (trades.time_ns >= start) & (trades.time_ns < start + 50)
+    assert found.start_ns[0] == trades.time_ns[0] // 50 * 50
+    assert found.count.sum() == COUNT
+    assert_close(found.buy_volume.sum() + found.sell_volume.sum() + found.unknown_volume.sum(), trades.size.sum())
+    for start, end, value in zip(found.start_ns, found.end_ns, found.imbalance, strict=True):
+        assert end == start + 50
+        inside = (trades.time_ns >= start) & (trades.time_ns < end)
         assert_close(value, oracle.imbalance(trades.size[inside], trades.side[inside]))
-    assert list(found.to_pandas().columns) == ["imbalance", "buy", "sell", "unknown", "trades"]
+    np.testing.assert_array_equal(trade_imbalance_by_interval(trades, "50ns").imbalance, found.imbalance)
     assert len(trade_imbalance_by_interval(trades[:0], 1.0).imbalance) == 0
-    for interval in (0.0, -1.0, np.nan):
-        with pytest.raises(ValueError, match="expected interval_s"):
+    small = trade_imbalance_by_interval(random_trades(7, dtype=np.float32), 5e-8)
+    assert small.imbalance.dtype == small.buy_volume.dtype == np.float32
+    for interval in (0.0, -1.0, np.nan, 1e-10, "1 week"):
+        with pytest.raises(ValueError, match="expected interval"):
             trade_imbalance_by_interval(trades, interval)
     far = TradeSeries(np.array([0, 10**18]), np.ones(2), np.ones(2), np.ones(2, int), "XYZ")
     with pytest.raises(ValueError, match="at most 10,000,000 intervals"):
         trade_imbalance_by_interval(far, 1.0)
+
+
+def test_table_has_no_row_that_knows_what_comes_after_its_time():
+    trades = random_trades(7)
+    found = trade_imbalance_by_interval(trades, 5e-8)
+    frame = found.to_pandas()
+    assert list(frame.columns) == ["start", "imbalance", "buy_volume", "sell_volume", "unknown_volume", "count"]
+    np.testing.assert_array_equal(frame.index.asi8, found.end_ns)
+    # All trades of the row at or before a time came before that time.
+    at = frame.index[len(frame) // 2]
+    assert frame.loc[:at, "count"].sum() == np.count_nonzero(trades.time_ns < at.value)
+
+
+def test_windows_and_bins_of_numpy_integers():
+    trades = random_trades(7)
+    size, side = trades.size, trades.side
+    np.testing.assert_array_equal(
+        rolling_trade_imbalance(size, side, np.int64(7)).imbalance, rolling_trade_imbalance(size, side, 7).imbalance
+    )
+    bin = np.zeros(len(size), int)
+    assert_close(binned_trade_imbalance(size, side, bin, np.int32(1)).imbalance, [oracle.imbalance(size, side)])
+    for window in (True, 2.0, "7"):
+        with pytest.raises(ValueError, match="expected window as an integer"):
+            rolling_trade_imbalance(size, side, window)

@@ -87,8 +87,33 @@ def test_future_mids_equal_the_oracle():
         beyond = at > series.time_ns[-1]
         assert found.beyond_last_book[i] == beyond
         np.testing.assert_equal(found.mid[i], np.nan if beyond or row < 0 else mid[row])
-    assert min(found.counts.values()) > 0
-    assert np.isnan(found.mid).sum() == sum(found.counts.values())
+    counts = found.counts
+    assert counts.pop("too_old") == 0
+    assert min(counts.values()) > 0
+    assert np.isnan(found.mid).sum() == sum(counts.values())
+
+
+def test_old_books_are_no_future_mids():
+    trades, series = random_trades(1), random_series(2)
+    every, fresh = (
+        future_mids(trades.time_ns, series, 40e-9),
+        future_mids(trades.time_ns, series, 40e-9, max_age_s=5e-9),
+    )
+    row = np.array([oracle.as_of_row(series.time_ns, at, True) for at in trades.time_ns + 40])
+    old = (row >= 0) & ~every.beyond_last_book & (trades.time_ns + 40 - series.time_ns[row] > 5)
+    np.testing.assert_array_equal(fresh.too_old, old)
+    assert fresh.counts["too_old"] == old.sum() > 0
+    np.testing.assert_array_equal(fresh.mid, np.where(old, np.nan, every.mid))
+    assert not (fresh.one_sided & old).any()
+
+
+def test_times_at_the_ends_of_int64_do_not_wrap():
+    series, limits = random_series(2), np.iinfo(np.int64)
+    found = future_mids(np.array([limits.max - 1]), series, 1.0)
+    assert found.beyond_last_book.tolist() == [True]
+    assert found.before_first_book.tolist() == [False]
+    trades = TradeSeries(np.array([limits.min + 1]), np.ones(1), np.ones(1), np.ones(1, int), "XYZ")
+    assert join_trades(trades, series, quote_delay_s=1).before_first_book.tolist() == [True]
 
 
 def test_empty_trades_and_empty_books():
@@ -107,7 +132,7 @@ def test_what_cannot_be_joined_is_refused():
         join_trades(trades, series[::-1])
     with pytest.raises(ValueError, match="one symbol"):
         join_trades(trades, lob.BookSeries(series.time_ns, series.book, "ABC", 0.01))
-    for seconds in (-1.0, np.nan, np.inf):
+    for seconds in (-1.0, np.nan, np.inf, 1e-10, 1e10):
         with pytest.raises(ValueError, match="expected horizon_s"):
             future_mids(trades.time_ns, series, seconds)
         with pytest.raises(ValueError, match="expected max_age_s"):

@@ -43,8 +43,8 @@ def test_every_trade_splits_exactly(recording):
     # Takers pay: by true sides nearly every trade costs something (AMZN 97.9 % of them, BTCUSDT 97.5 %).
     assert np.nanmean(costs.effective_bps >= 0) > 0.95
     summary = costs.summary()
-    assert 0 < summary.effective < 10
-    assert summary.impact[1.0] > 0
+    assert 0 < summary.effective_bps < 10
+    assert summary.impact_bps[1.0] > 0
     # The first trade comes before the first book, and no other.
     assert costs.counts["before_first_book"] == 1
 

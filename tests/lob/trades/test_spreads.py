@@ -108,7 +108,8 @@ def test_trade_costs_of_a_recording():
     trades, series = random_trades(1), random_series(2)
     costs = trade_costs(trades, series, horizons_s=(2e-8, 1e-7))
     known = np.asarray(trades.side) != 0
-    np.testing.assert_array_equal(np.isnan(costs.effective_bps), ~known | np.isnan(costs.joined.mid))
+    late = costs.joined.after_last_book
+    np.testing.assert_array_equal(np.isnan(costs.effective_bps), ~known | np.isnan(costs.joined.mid) | late)
     for horizon in (2e-8, 1e-7):
         there = ~np.isnan(costs.realised_bps[horizon])
         assert 0 < there.sum() < len(trades)
@@ -118,8 +119,8 @@ def test_trade_costs_of_a_recording():
         )
     summary = costs.summary()
     there = ~np.isnan(costs.effective_bps)
-    assert_close(summary.effective, np.average(costs.effective_bps[there], weights=trades.size[there]))
-    assert_close(summary.effective_at[1e-7], summary.realised[1e-7] + summary.impact[1e-7])
+    assert_close(summary.effective_bps, np.average(costs.effective_bps[there], weights=trades.size[there]))
+    assert_close(summary.effective_at_bps[1e-7], summary.realised_bps[1e-7] + summary.impact_bps[1e-7])
     assert summary.trades == there.sum() > summary.trades_at[1e-7]
     counts = costs.counts
     assert counts["unknown_side"] == np.count_nonzero(~known)
@@ -129,11 +130,47 @@ def test_trade_costs_of_a_recording():
 
 def test_trade_costs_without_trades_books_or_sense():
     trades, series = random_trades(1), random_series(2)
-    assert np.isnan(trade_costs(trades[:0], series).summary().effective)
+    assert np.isnan(trade_costs(trades[:0], series).summary().effective_bps)
     assert np.isnan(trade_costs(trades, series[:0]).effective_bps).all()
-    with pytest.raises(ValueError, match="each horizon once"):
-        trade_costs(trades, series, horizons_s=(1, 1.0))
+    for same in ((1, 1.0), (1.0, 1.0 + 1e-9)):
+        with pytest.raises(ValueError, match="each horizon once"):
+            trade_costs(trades, series, horizons_s=same)
     with pytest.raises(ValueError, match="expected horizon_s"):
         trade_costs(trades, series, horizons_s=(-1,))
     small = random_trades(1, dtype=np.float32)
     assert trade_costs(small, random_series(2, dtype=np.float32)).effective_bps.dtype == np.float32
+
+
+def test_trades_after_the_last_book_cost_nothing_that_is_known():
+    trades, series = random_trades(1), random_series(2)
+    late = trades.time_ns > series.time_ns[-1]
+    costs = trade_costs(trades, series, horizons_s=(0.0,))
+    assert costs.counts["after_last_book"] == late.sum() > 0
+    for values in (costs.effective_bps, costs.realised_bps[0.0], costs.impact_bps[0.0]):
+        assert np.isnan(values[late]).all()
+    # They would be in no mean either: without them all is the same.
+    summary, without = costs.summary(), trade_costs(trades[~late], series, horizons_s=(0.0,)).summary()
+    assert (summary.effective_bps, summary.volume) == (without.effective_bps, without.volume)
+
+
+def test_old_books_take_no_part_before_or_after():
+    trades, series = random_trades(1), random_series(2)
+    costs = trade_costs(trades, series, horizons_s=(4e-8,), max_age_s=5e-9)
+    assert costs.counts["too_old"] > 0
+    assert costs.counts["too_old_4e-08s"] > 0
+    every = trade_costs(trades, series, horizons_s=(4e-8,))
+    fewer, more = (np.count_nonzero(~np.isnan(found.realised_bps[4e-8])) for found in (costs, every))
+    assert 0 < fewer < more
+
+
+def test_summary_as_a_table():
+    costs = trade_costs(random_trades(1), random_series(2), horizons_s=(1e-7, 2e-8))
+    summary, frame = costs.summary(), costs.summary().to_pandas()
+    assert frame.index.tolist() == [1e-7, 2e-8]
+    assert frame["impact_bps"].tolist() == list(summary.impact_bps.values())
+    assert_close(frame["effective_bps"], frame["realised_bps"] + frame["impact_bps"])
+    assert frame.attrs["effective_bps"] == summary.effective_bps
+    there = ~np.isnan(costs.realised_bps[1e-7])
+    assert_close(frame.loc[1e-7, "volume"], costs.size[there].sum())
+    # The mean on the host is that of the kernel.
+    assert_close(frame.loc[1e-7, "realised_bps"], volume_weighted_mean(costs.realised_bps[1e-7], costs.size))

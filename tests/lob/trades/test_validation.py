@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from quantjax import lob
 from quantjax.lob.trades import (
     TradeSeries,
     check_trades,
     clean_trades,
+    sign_trades,
     trade_costs,
     trade_imbalance_by_interval,
     vpin,
@@ -44,6 +46,8 @@ def test_clean_drops_counts_and_sorts(sick):
     assert backwards.counts["clock_went_back"] > 0
     kept = clean_trades(random_trades(1)[::-1], time_order="keep")
     assert (np.diff(kept.trades.time_ns) <= 0).all()
+    with pytest.raises(ValueError, match=r"times of XYZ that never decrease.*lob\.clean_trades"):
+        clean_trades(random_trades(1)[::-1], time_order="raise")
     with pytest.raises(ValueError, match="expected time_order"):
         clean_trades(sick, time_order="reverse")
 
@@ -53,7 +57,24 @@ def test_drivers_refuse_and_say_what_to_do(sick):
         lambda trades: trade_costs(trades, random_series(2)),
         lambda trades: trade_imbalance_by_interval(trades, 1.0),
         lambda trades: vpin(trades, 1.0),
+        lambda trades: sign_trades(trades, random_series(2)),
     ):
         with pytest.raises(ValueError, match=r"2 bad_price, 2 bad_size, 1 bad_side.*row 1.*clean_trades"):
             driver(sick)
         driver(clean_trades(sick).trades)
+
+
+def test_one_trade_is_not_a_series():
+    trades, series = random_trades(1), random_series(2)
+    for one in (3, np.int64(3)):
+        for many in (trades, series):
+            with pytest.raises(TypeError, match="expected a slice or an array of indices"):
+                many[one]
+
+
+def test_symbols_out_of_arrays():
+    trades, series = random_trades(1), random_series(2)
+    symbol = np.array(["XYZ"])[0]
+    named = TradeSeries(trades.time_ns, trades.price, trades.size, trades.side, symbol)
+    books = lob.BookSeries(series.time_ns, series.book, symbol, series.tick_size)
+    assert type(named.symbol) is type(books.symbol) is str

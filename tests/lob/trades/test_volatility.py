@@ -118,7 +118,7 @@ def test_previous_tick_sampling():
         sample_prices(time_ns[::-1], price, 1.0)
     with pytest.raises(ValueError, match="a price at each time"):
         sample_prices(time_ns, price[1:], 1.0)
-    with pytest.raises(ValueError, match="expected interval_s"):
+    with pytest.raises(ValueError, match="expected interval"):
         sample_prices(time_ns, price, 0.0)
 
 
@@ -131,13 +131,47 @@ def test_driver():
     assert_close(found.realised, np.sum(np.diff(np.log(sampled.price)) ** 2), scale=1e3)
     assert_close(found.two_scale, oracle.two_scale(np.log(price), 20, True), scale=1e3)
     frame = found.to_pandas()
-    years = found.seconds / (365.25 * 86_400)
-    assert_close(frame.loc["bipower", "annual_volatility"], np.sqrt(found.bipower / years))
+    # The grid runs from the first multiple to the last, the observations a little further at both ends.
+    assert found.grid_seconds == 1e-9 * (sampled.time_ns[-1] - sampled.time_ns[0]) < found.seconds
+    year = 365 * 86_400
+    for name, seconds in (
+        ("realised", found.grid_seconds),
+        ("bipower", found.grid_seconds),
+        ("two_scale", found.seconds),
+    ):
+        variance = getattr(found, name)
+        assert_close(frame.loc[name, "annual_volatility"], np.sqrt(variance * year / seconds), what=name)
+    assert_close(found.bipower, oracle.bipower(np.diff(np.log(sampled.price)), True), scale=1e3)
     assert realised_variances(time_ns, price).scale == round(4999 ** (2 / 3))
     for few in range(3):
         assert np.isnan(realised_variances(time_ns[:few], price[:few]).realised)
-    with pytest.raises(ValueError, match="positive prices"):
-        realised_variances(time_ns, -price)
+    for bad in (-price, 0 * price, np.inf * price):
+        with pytest.raises(ValueError, match="positive prices"):
+            realised_variances(time_ns, bad)
+    for scale in (1, 5000, 2.5, True):
+        with pytest.raises(ValueError, match="expected scale"):
+            realised_variances(time_ns, price, scale=scale)
+    assert realised_variances(time_ns, price, "10s", scale=np.int64(20)).two_scale == found.two_scale
+
+
+def test_volatility_of_a_known_variance_whatever_the_ends():
+    # 0.1 % a minute on nine minutes of grid, within eleven minutes of observations.
+    time_ns = np.arange(-59, 599) * SECOND
+    price = np.exp(0.001 * ((time_ns // (60 * SECOND)) % 2))
+    found = realised_variances(time_ns, price, "1min")
+    assert (found.grid_seconds, found.seconds) == (540.0, 657.0)
+    assert_close(found.realised, 9e-6)
+    assert_close(found.to_pandas().loc["realised", "annual_volatility"], np.sqrt(1e-6 * 365 * 1440))
+
+
+def test_a_negative_variance_has_no_volatility():
+    # Nothing but noise: up and down by the same again and again.
+    price = 1 + 0.001 * (np.arange(102) % 2)
+    found = realised_variances(np.arange(102) * SECOND, price, 2.0, scale=2)
+    assert found.two_scale < 0
+    frame = found.to_pandas()
+    assert np.isnan(frame.loc["two_scale", "annual_volatility"])
+    assert frame.loc["realised", "annual_volatility"] == 0
 
 
 def test_high_low_against_the_oracle_and_a_simulation():

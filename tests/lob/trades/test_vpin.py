@@ -7,7 +7,7 @@ from math import erf, sqrt
 import jax
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from quantjax.lob.trades import (
@@ -15,7 +15,6 @@ from quantjax.lob.trades import (
     TradeSeries,
     bulk_buy_share,
     split_volume,
-    to_lots,
     vpin,
     vpin_of_buckets,
 )
@@ -24,6 +23,7 @@ from tests.lob.trades.inputs import random_trades
 from tests.reference import trade_metrics as oracle
 
 
+@example([(25, 0.06, True)], 1)
 @given(
     st.lists(st.tuples(st.integers(0, 40), st.floats(0, 1), st.booleans()), min_size=1, max_size=30),
     st.integers(1, 50),
@@ -85,9 +85,9 @@ def test_bulk_classification_by_hand():
         "X",
     )
     share = np.asarray(bulk_buy_share(np.array([2.0, 0.0, -1.0])))
-    sigma = sqrt(14 / 9)
+    sigma = sqrt(5 / 3)  # of (2, 0, -1), around 0
     assert_close(share, [0.5 * (1 + erf(x / sigma / sqrt(2))) for x in (2.0, 0.0, -1.0)])
-    found = vpin(trades, 9.0, window=2, lot_size=1e-3, classification=BulkVolume(bar_s=1.0))
+    found = vpin(trades, 9.0, window=2, lot_size=1e-3, classification=BulkVolume("1s"))
     first = round(6000 * share[0])
     assert found.buy.tolist() == [first + 1500, 1500 + round(6000 * share[2])]
     np.testing.assert_array_equal(found.buy + found.sell, 9000)
@@ -115,10 +115,20 @@ def test_refusals():
     trades = random_trades(3)
     with pytest.raises(ValueError, match="never decrease"):
         vpin(trades[::-1], 5.0)
-    with pytest.raises(ValueError, match="multiples of lot_size"):
+    with pytest.raises(ValueError, match=r"every size as a multiple of lot_size 0\.1"):
         vpin(trades, 5.0, lot_size=0.1)
-    with pytest.raises(ValueError, match="expected bucket_volume in multiples"):
+    with pytest.raises(ValueError, match="every bucket_volume as a multiple"):
         vpin(trades, 5.5, lot_size=1.0)
+    # In float32 every number looks like a multiple of a small enough lot.
+    with pytest.raises(ValueError, match="that float32 can tell"):
+        vpin(random_trades(3, dtype=np.float32), 5.0)
+    with pytest.raises(ValueError, match="at most 10,000,000 buckets"):
+        vpin(trades, 1e-8)
+    for interval in (0.0, 1e-10, "minute"):
+        with pytest.raises(ValueError, match="expected interval"):
+            BulkVolume(interval)
+    with pytest.raises(ValueError, match="expected sigma_window"):
+        BulkVolume(sigma_window=0)
     for volume in (0.0, -1.0, np.nan):
         with pytest.raises(ValueError, match="expected bucket_volume > 0"):
             vpin(trades, volume)
@@ -126,10 +136,6 @@ def test_refusals():
         vpin(trades, 5.0, window=0)
     with pytest.raises(TypeError, match="expected classification"):
         vpin(trades, 5.0, classification="bulk")
-    with pytest.raises(ValueError, match="larger lot_size"):
-        to_lots(np.array([1e12]), 1e-8)
-    with pytest.raises(ValueError, match="expected lot_size > 0"):
-        to_lots(np.array([1.0]), 0.0)
 
 
 def test_float32_sizes_and_kernel_batches():
@@ -142,3 +148,38 @@ def test_float32_sizes_and_kernel_batches():
     batch = np.asarray(kernel(np.stack([buy, buy / 2]), np.stack([17_500 - buy, buy / 2]), 17_500.0, 3))
     assert_close(batch[0], oracle.vpin(buy, 17_500 - buy, 17_500.0, 3))
     assert np.nanmax(batch[1]) == 0
+
+
+def test_narrow_lots_do_not_wrap():
+    lots, bought = np.full(40, 10**8, np.int32), np.ones(40, bool)
+    found = split_volume(lots, bought, bought, np.int32(10**9), np.int64(4))
+    assert found.complete.all()
+    assert found.buy.tolist() == [10**9] * 4
+
+
+def test_bulk_shares_around_a_trend():
+    # A price that only rises, by tenths whose mean is not a tenth: sigma is that of the changes around 0.
+    share = np.asarray(bulk_buy_share(np.full(30, 0.1)))
+    assert_close(share, np.full(30, 0.5 * (1 + erf(1 / sqrt(2)))))
+    assert bulk_buy_share(np.zeros(3)).tolist() == [0.5] * 3
+    assert np.isnan(bulk_buy_share(np.array([1.0, np.nan, 0.0]))).all()
+    gradient = jax.jit(jax.grad(lambda change: bulk_buy_share(change).sum()))
+    assert np.isfinite(gradient(np.zeros(3))).all()
+
+
+def test_trailing_sigma_equals_a_loop_and_knows_no_future():
+    change = np.random.default_rng(5).normal(size=20).round(1)
+    change[:2] = 0.0
+    found = np.asarray(bulk_buy_share(change, window=4))
+    for k in range(20):
+        sigma = sqrt(np.mean(change[max(0, k - 3) : k + 1] ** 2))
+        assert_close(found[k], 0.5 * (1 + erf(change[k] / sigma / sqrt(2))) if sigma else 0.5)
+    np.testing.assert_array_equal(np.asarray(bulk_buy_share(change[:9], window=4)), found[:9])
+    # The whole driver: what comes after half of the trades changes nothing before, with a trailing sigma only.
+    trades = random_trades(3, 2000)
+    for window, same in ((50, True), (None, False)):
+        rule = BulkVolume(1e-9, sigma_window=window)
+        whole, half = (vpin(t, 17.5, window=3, lot_size=1e-3, classification=rule) for t in (trades, trades[:1000]))
+        count = len(half) - 1
+        assert count > 50
+        assert np.array_equal(whole.buy[:count], half.buy[:count]) == same
