@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int64
 
-from quantjax.lob.static_fields import plain
+from quantjax.lob.arguments import plain
 
 __all__ = ["Book", "BookSeries"]
 

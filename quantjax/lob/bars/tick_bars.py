@@ -5,8 +5,8 @@ from __future__ import annotations
 import equinox as eqx
 import numpy as np
 
+from quantjax.lob.arguments import is_integer, plain
 from quantjax.lob.bars.cuts import BarKind, Cuts, cuts_at_closes
-from quantjax.lob.bars.parameters import is_integer, plain
 from quantjax.lob.trades.series import TradeSeries
 
 __all__ = ["TickBars"]

@@ -7,8 +7,8 @@ from decimal import Decimal
 import equinox as eqx
 import numpy as np
 
+from quantjax.lob.arguments import is_integer, plain
 from quantjax.lob.bars.cuts import BarKind, Cuts
-from quantjax.lob.bars.parameters import is_integer, plain
 from quantjax.lob.intervals import interval_ns
 from quantjax.lob.trades.series import TradeSeries
 

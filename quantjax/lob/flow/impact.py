@@ -11,10 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from quantjax.lob.arguments import whole_number
 from quantjax.lob.book import BookSeries
 from quantjax.lob.flow.imbalance import OrderFlowImbalance, aggregate, check_times
 from quantjax.lob.padding import padded_length
-from quantjax.lob.trades.integers import whole_number
 from quantjax.numerics.regression import Homoskedastic, NeweyWest, Regression, White, ols
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
+from quantjax.lob.arguments import whole_number
 from quantjax.lob.metrics.sides import ratio
-from quantjax.lob.trades.integers import whole_number
 from quantjax.lob.trades.intervals import cut_intervals
 from quantjax.lob.trades.series import TradeSeries
 from quantjax.lob.trades.validation import require_valid

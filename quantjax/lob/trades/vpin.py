@@ -12,10 +12,9 @@ import numpy as np
 from jax.scipy.special import ndtr
 from jaxtyping import Float
 
+from quantjax.lob.arguments import plain, whole_number
 from quantjax.lob.intervals import interval_ns
 from quantjax.lob.lots import to_lots
-from quantjax.lob.static_fields import plain
-from quantjax.lob.trades.integers import whole_number
 from quantjax.lob.trades.intervals import cut_intervals, require_few
 from quantjax.lob.trades.padded import cut_to, padded
 from quantjax.lob.trades.series import TradeSeries

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float
 
-from quantjax.lob.trades.integers import whole_number
+from quantjax.lob.arguments import whole_number
 
 __all__ = ["rolling_sum", "running_sum"]
 

@@ -1,7 +1,8 @@
-"""Parameters of bars: plain numbers where they are known, left alone where JAX traces them."""
+"""Arguments as they come: numpy's scalars as plain numbers, what must be whole or positive, and what JAX traces."""
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -10,11 +11,17 @@ import jax
 import numpy as np
 from jax.core import Tracer
 
-__all__ = ["check_positive", "holds", "is_integer", "plain", "plain_float"]
+__all__ = ["check_positive", "holds", "is_integer", "plain", "plain_float", "whole_number"]
 
 
 def plain(value: Any) -> Any:
-    """A Python number for a numpy or JAX scalar; anything else, a traced number among it, as it is."""
+    """A Python number (or str) for a scalar of numpy or JAX; anything else, a traced number among it, as it is.
+
+    The converter of static fields, which must hash and compare: `symbols[0]` and `time_ns[0]` of arrays are none such.
+
+    >>> plain(np.int64(5)), plain(np.str_("XYZ")), plain(None)
+    (5, 'XYZ', None)
+    """
     if isinstance(value, np.generic | np.ndarray | jax.Array) and not isinstance(value, Tracer):
         return value.item() if value.ndim == 0 else value
     return value
@@ -28,6 +35,23 @@ def plain_float(value: Any) -> Any:
 def is_integer(value: Any) -> bool:
     """Whether a plain value is an integer; a truth value is none."""
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def whole_number(value: Any, name: str, least: int = 1) -> int:
+    """A Python int of an int or a numpy integer, no less than `least`; ValueError for anything else, bools among it.
+
+    >>> whole_number(np.int32(5), "window")
+    5
+    """
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        number = operator.index(value)
+    except TypeError:
+        raise ValueError(f"expected {name} as an integer >= {least}, got {value!r}") from None
+    if number < least:
+        raise ValueError(f"expected {name} as an integer >= {least}, got {value!r}")
+    return number
 
 
 def holds(condition: Callable[..., Any], *values: Any) -> bool:
