@@ -8,6 +8,8 @@ levels 0.
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
+from typing import Any
 
 import numpy as np
 
@@ -129,9 +131,7 @@ def _numba_kernel() -> Callable[..., np.ndarray]:
 
 def order_book_c(updates: LevelUpdates, every: int, levels: int) -> np.ndarray:
     """order-book, a sorted dict written in C; its `to_list`-like views are sorted when read."""
-    from order_book import OrderBook
-
-    book = OrderBook()
+    book = import_module("order_book").OrderBook()  # not installed with the extras, so unknown to type checkers
     sides = {1: book.bids, -1: book.asks}
     times = len(updates) // every
     out = np.zeros((times, 2, levels, 2))
@@ -154,13 +154,11 @@ def hftbacktest_roi(updates: LevelUpdates, every: int, levels: int) -> Callable[
 
     The run advances a back-test without orders from sample to sample and walks the depth from the best price by ticks.
     """
-    from hftbacktest import BacktestAsset, ROIVectorMarketDepthBacktest
-    from hftbacktest.types import BUY_EVENT, DEPTH_EVENT, LOCAL_EVENT, SELL_EVENT, event_dtype
-
+    library, kinds = import_module("hftbacktest"), import_module("hftbacktest.types")
     tick_size = float(updates.tick_size)
-    events = np.zeros(len(updates), event_dtype)
-    side = np.where(updates.side > 0, BUY_EVENT, SELL_EVENT).astype(np.uint64)
-    events["ev"] = side | np.uint64(DEPTH_EVENT | LOCAL_EVENT)
+    events: Any = np.zeros(len(updates), kinds.event_dtype)
+    side = np.where(updates.side > 0, kinds.BUY_EVENT, kinds.SELL_EVENT).astype(np.uint64)
+    events["ev"] = side | np.uint64(kinds.DEPTH_EVENT | kinds.LOCAL_EVENT)
     events["exch_ts"] = events["local_ts"] = updates.time_ns + 1
     events["px"], events["qty"] = updates.tick * tick_size, updates.size
     lowest, highest = events["px"].min() - tick_size, events["px"].max() + tick_size
@@ -170,7 +168,7 @@ def hftbacktest_roi(updates: LevelUpdates, every: int, levels: int) -> Callable[
 
     def run() -> np.ndarray:
         asset = (
-            BacktestAsset()
+            library.BacktestAsset()
             .data([events])
             .linear_asset(1.0)
             .constant_order_latency(0, 0)
@@ -182,7 +180,7 @@ def hftbacktest_roi(updates: LevelUpdates, every: int, levels: int) -> Callable[
             .roi_lb(lowest)
             .roi_ub(highest)
         )
-        test = ROIVectorMarketDepthBacktest([asset])
+        test = library.ROIVectorMarketDepthBacktest([asset])
         out = walk(test, len(updates) // every, levels, first_ns, step_ns)
         test.close()
         return out
