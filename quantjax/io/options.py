@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+import jax
 import numpy as np
 
 from feeds.recording.arrays import TradeArrays
@@ -43,6 +44,11 @@ class ReadOptions:
     def __post_init__(self) -> None:
         if self.levels < 1:
             raise ValueError(f"expected levels >= 1, got {self.levels}")
+        if np.dtype(self.dtype) == np.float64 and not jax.config.read("jax_enable_x64"):
+            raise ValueError(
+                "expected JAX's x64 mode for prices in double precision; call "
+                "jax.config.update('jax_enable_x64', True) at the start, or read with dtype=np.float32"
+            )
         if self.block_rows < 1:
             raise ValueError(f"expected block_rows >= 1, got {self.block_rows}")
         if self.clock not in ("received", "exchange"):

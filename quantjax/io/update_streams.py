@@ -19,6 +19,7 @@ from quantjax.io.errors import DataError
 from quantjax.io.options import ReadOptions, ReadReport
 from quantjax.io.venue_books import Observer, in_base_currency
 from quantjax.lob import BookSeries, LevelUpdates, reconstruct
+from quantjax.lob.arguments import nanoseconds
 
 __all__ = ["UpdateCollector", "UpdateStream"]
 
@@ -66,9 +67,7 @@ class UpdateStream:
         """
         if at is None:
             return self.after_messages(np.arange(self.num_messages + 1), levels)
-        times = np.asarray(at)
-        if times.dtype.kind == "M":
-            times = times.astype("datetime64[ns]").astype(np.int64)
+        times = nanoseconds(at, "at")
         outside = int(np.count_nonzero((times < self.start_ns) | (times > self.end_ns)))
         if outside:
             raise ValueError(

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 from jax.core import Tracer
 
-__all__ = ["check_positive", "holds", "is_integer", "plain", "plain_float", "whole_number"]
+__all__ = ["check_positive", "holds", "is_integer", "nanoseconds", "plain", "plain_float", "whole_number"]
 
 
 def plain(value: Any) -> Any:
@@ -67,3 +67,22 @@ def check_positive(name: str, value: Any) -> None:
         raise TypeError(f"expected {name} as a number, got {value!r}")
     if not 0 < float(value) < np.inf:
         raise ValueError(f"expected {name} > 0 and finite, got {value}")
+
+
+def nanoseconds(times: Any, name: str) -> np.ndarray:
+    """Times `[time]` as int64 nanoseconds since 1970 UTC; datetime64 and a DatetimeIndex are converted. Driver.
+
+    >>> nanoseconds(np.array(["1970-01-01T00:00:01"], "datetime64[s]"), "at")
+    array([1000000000])
+    """
+    if hasattr(times, "as_unit"):  # a pandas DatetimeIndex, which as an array would lose its time zone
+        return np.asarray(times.as_unit("ns").asi8)
+    array = np.asarray(times)
+    if array.dtype.kind == "M":
+        array = array.astype("datetime64[ns]").astype(np.int64)
+    if array.ndim != 1 or (array.dtype.kind not in "iu" and len(array)):
+        raise TypeError(
+            f"expected {name} as integer nanoseconds since 1970 UTC or as datetimes, [time], "
+            f"got {array.dtype}{list(array.shape)}"
+        )
+    return array.astype(np.int64, copy=False)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from bisect import bisect_left
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from feeds.faults import REASONS
 from feeds.recording.session import RECORDING_REASONS
 from feeds.recording.storage import Storage
 from quantjax import io, lob
+from tests.conftest import ROOT
 from tests.feeds.scripted import Recorded
 from tests.io.files import STAMP, cut, depth, json_line, snapshot, trade, write, write_hft, write_jsonl, write_lobster
 
@@ -380,3 +383,21 @@ def test_lobster_times_are_the_exchange_s(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.only().updates.tick, [22381, 22318])
     np.testing.assert_array_equal(found.only().exchange_ns, found.only().updates.time_ns)
     assert not found.only().received_ns.any()
+
+
+def test_double_precision_wants_x64_mode(tmp_path: Path) -> None:
+    """Said at once, with what a reader can do, and not after the file was read."""
+    code = """
+import numpy as np
+from quantjax import io
+for read in (io.read_books, io.read_updates, io.read_quotes):
+    try:
+        read("tests/data/books.jsonl")
+    except ValueError as error:
+        assert "dtype=np.float32" in str(error), error
+    else:
+        raise AssertionError("expected an error")
+assert io.read_books("tests/data/books.jsonl", dtype=np.float32).only().book.bid_size.dtype == np.float32
+"""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr

@@ -103,3 +103,10 @@ def test_public_names():
     for name in lob.__all__:
         assert getattr(lob, name).__doc__, name
     assert eqx.is_array(lob.measure(lob.Book.from_levels(BIDS, ASKS), 0.01).mid)
+
+
+def test_a_series_where_a_book_is_wanted():
+    book = lob.Book.from_levels([(1.0, 1)], [(1.1, 1)])
+    series = lob.BookSeries(np.zeros(1, np.int64), jax.tree.map(lambda array: array[None], book), "XYZ", 0.1)
+    with pytest.raises(TypeError, match=r"expected a lob.Book, got BookSeries; .* its \.book"):
+        lob.mid(series)  # type: ignore[arg-type]

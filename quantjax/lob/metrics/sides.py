@@ -41,12 +41,19 @@ class Sides(eqx.Module):
 
 def bid_levels(book: Book, levels: int | None = None) -> Levels:
     """The best `levels` bid levels (default all)."""
+    _check_book(book)
     return _levels(book.bid_price, book.bid_size, levels)
 
 
 def ask_levels(book: Book, levels: int | None = None) -> Levels:
     """The best `levels` ask levels (default all)."""
+    _check_book(book)
     return _levels(book.ask_price, book.ask_size, levels)
+
+
+def _check_book(book: Book) -> None:
+    if not isinstance(book, Book):
+        raise TypeError(f"expected a lob.Book, got {type(book).__name__}; the books of a lob.BookSeries are its .book")
 
 
 def _levels(price, size, levels: int | None) -> Levels:

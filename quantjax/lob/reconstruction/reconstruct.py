@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from quantjax.lob.arguments import nanoseconds, whole_number
 from quantjax.lob.book import Book, BookSeries
 from quantjax.lob.reconstruction.kernel import LevelCodes, Plan, encode, last_updates, source_rows
 from quantjax.lob.reconstruction.price_grid import PriceGrid, price_grid
@@ -65,13 +66,14 @@ def reconstruct(
            [3., 0.],
            [3., 4.]]))
     """
-    _refuse_arguments(snapshot, updates, levels, lanes)
+    _refuse_streams(snapshot, updates)
+    levels, lanes = whole_number(levels, "levels"), None if lanes is None else whole_number(lanes, "lanes")
     if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves((snapshot, updates, at, grid))):
         return _traced(snapshot, updates, at, levels, grid, lanes)
-    return _on_host(snapshot, updates, _nanoseconds(at), levels, grid, lanes)
+    return _on_host(snapshot, updates, nanoseconds(at, "at"), levels, grid, lanes)
 
 
-def _refuse_arguments(snapshot, updates, levels: int, lanes: int | None) -> None:
+def _refuse_streams(snapshot: LevelUpdates, updates: LevelUpdates) -> None:
     """Raise for what is known before any value is."""
     for name, stream in (("snapshot", snapshot), ("updates", updates)):
         if not isinstance(stream, LevelUpdates):
@@ -85,25 +87,8 @@ def _refuse_arguments(snapshot, updates, levels: int, lanes: int | None) -> None
         raise ValueError(
             f"expected sizes of one dtype, got a snapshot of {snapshot.size.dtype} and updates of {updates.size.dtype}"
         )
-    if levels < 1:
-        raise ValueError(f"expected levels >= 1, got {levels}")
-    if lanes is not None and lanes < 1:
-        raise ValueError(f"expected lanes >= 1, got {lanes}")
     if len(snapshot) + len(updates) >= _MAX_UPDATES:
         raise ValueError(f"expected fewer than {_MAX_UPDATES:,} updates, got {len(updates):,}; take them in pieces")
-
-
-def _nanoseconds(at) -> np.ndarray:
-    """Times as int64 nanoseconds; those that know their unit (datetime64, a DatetimeIndex) are converted."""
-    times = np.asarray(at)
-    if times.dtype.kind == "M":
-        times = times.astype("datetime64[ns]").astype(np.int64)
-    if times.ndim != 1 or (times.dtype.kind not in "iu" and len(times)):
-        raise TypeError(
-            "expected at as integer nanoseconds since 1970 UTC or as datetimes, [time], "
-            f"got {times.dtype}{list(times.shape)}"
-        )
-    return times.astype(np.int64, copy=False)
 
 
 def _traced(snapshot, updates, at, levels: int, grid: PriceGrid | None, lanes: int | None) -> BookSeries:

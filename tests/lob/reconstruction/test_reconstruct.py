@@ -10,6 +10,7 @@ from dataclasses import replace
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -169,7 +170,8 @@ def test_times_as_datetimes():
     snapshot, updates = random_stream(100, seed=1)
     at = np.array([10, 200])
     expected = lob.reconstruct(snapshot, updates, at, 4)
-    for times in (at.astype("datetime64[ns]"), at.tolist()):
+    index = pd.DatetimeIndex(at, tz="UTC")
+    for times in (at.astype("datetime64[ns]"), at.tolist(), index, index.tz_convert("Asia/Tokyo")):
         found = lob.reconstruct(snapshot, updates, times, 4)
         assert found.time_ns.tolist() == at.tolist()
         jax.tree.map(np.testing.assert_array_equal, found.book, expected.book)
@@ -262,9 +264,9 @@ def test_what_is_known_before_tracing():
     snapshot, updates = random_stream(100, seed=1)
     with pytest.raises(TypeError, match=r"expected snapshot as a lob.LevelUpdates, got NoneType.*updates\[:0\]"):
         lob.reconstruct(None, updates, np.array([50]))  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="levels >= 1"):
+    with pytest.raises(ValueError, match="levels as an integer >= 1"):
         lob.reconstruct(snapshot, updates, np.array([50]), 0)
-    with pytest.raises(ValueError, match="lanes >= 1"):
+    with pytest.raises(ValueError, match="lanes as an integer >= 1"):
         lob.reconstruct(snapshot, updates, np.array([50]), lanes=0)
     with pytest.raises(TypeError, match=r"integer nanoseconds.*got float64\[1\]"):
         lob.reconstruct(snapshot, updates, np.array([0.5]))
