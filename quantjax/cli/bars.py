@@ -73,6 +73,8 @@ def bars(
             result["files"] = [str(file) for one, _ in made.values() for file in _write(out, one, csv=csv, plots=plots)]
     if out is None and not as_json:
         say("--out DIR writes the bars as Parquet, with --csv as CSV, with --plots candles")
+    if "files" in result and not as_json:
+        result["files"] = ", ".join(result["files"])
     show(result, as_json=as_json)
 
 

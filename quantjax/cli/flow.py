@@ -26,7 +26,8 @@ def flow(
     symbols: Symbols = None,
     levels: Annotated[int, typer.Option(help="Levels a side to measure.")] = 10,
     every: Annotated[
-        str | None, typer.Option(help="Interval between books, such as 100ms or 1s; every message if not given.")
+        str | None,
+        typer.Option(help="Interval between books, such as 100ms, 1s or 10 (seconds); every message if not given."),
     ] = None,
     clock: ClockName = None,
     horizons: Annotated[str, typer.Option(help="Horizons in seconds.")] = "1,2,5,10,30,60",
@@ -46,8 +47,8 @@ def flow(
         except ValueError as error:
             raise typer.BadParameter(str(error)) from None
     wanted = numbers(horizons)
-    if not wanted or min(wanted) <= 0:
-        raise typer.BadParameter(f"expected horizons > 0, got {horizons!r}")
+    if not wanted or not all(1e-9 <= horizon < 1e9 for horizon in wanted):
+        raise typer.BadParameter(f"expected horizons of a nanosecond to 10^9 s, got {horizons!r}")
     with progress() as bar:
         task = bar.add_task("reading", total=None, state=input.name)
         data = io.read_updates(
@@ -78,6 +79,8 @@ def flow(
             result["files"] = [str(file) for file in write_flow(out, studies, data, plots=plots)]
     if not as_json:
         result["symbols"] = {study.symbol: text_of(study) for study in studies} | unmeasured
+        if "files" in result:
+            result["files"] = ", ".join(result["files"])
         if out is None:
             say("--out DIR writes tables, figures and flow.html; --json prints every number")
     show(result, as_json=as_json)

@@ -12,10 +12,14 @@ if TYPE_CHECKING:
 
 __all__ = ["text_of", "write_flow"]
 
+# Of updates: other commands count books by these names.
+_READ = {"rows": "level updates given: a message sets one or more price levels", "streams": "stretches in sync"}
+
 
 def text_of(study: FlowStudy) -> dict[str, Any]:
     """The numbers of a study as lines of text, by horizon; what is missing is left out or said in the notes."""
     from quantjax.report import flow_numbers
+    from quantjax.report.flow_numbers import measure_label
 
     found = flow_numbers(study)
     lines: dict[str, Any] = {
@@ -47,14 +51,17 @@ def text_of(study: FlowStudy) -> dict[str, Any]:
         }
     if costs := found.get("costs_bps"):
         lines["trade costs, bps"] = {
-            "effective": f"{_text(costs['effective'])} (the median book was {_text(costs['median_book_age_s'])} s old)"
+            "effective": f"{_text(costs['effective'])} (quoted {_text(costs['quoted'])}; "
+            f"the median book was {_text(costs['median_book_age_s'])} s old)"
         } | {
             f"{horizon} s": f"realised {_text(one['realised'])} + impact {_text(one['impact'])}"
             for horizon, one in costs["by_horizon"].items()
         }
     for name in ("trade_imbalance", "signing_accuracy", "measures"):
         if name in found:
-            lines[name.replace("_", " ")] = {key.replace("_", " "): _text(v) for key, v in found[name].items()}
+            lines[name.replace("_", " ")] = {
+                measure_label(key, found["stretches"]): _text(v) for key, v in found[name].items()
+            }
     lines["left out"] = {name: number for name, number in found["counts"].items() if number}
     if found["notes"]:
         lines["notes"] = {str(i): note for i, note in enumerate(found["notes"], start=1)}
@@ -102,7 +109,7 @@ def write_flow(out: Path, studies: Sequence[FlowStudy], data: io.UpdateData, *, 
                 studies,
                 source=f"{data.source.name} ({data.format}, {data.metadata['clock']} clock)",
                 counts=data.counts,
-                explanations=io.COUNT_NAMES | REASONS | RECORDING_REASONS,
+                explanations=io.COUNT_NAMES | REASONS | RECORDING_REASONS | _READ,
             )
         )
     return files

@@ -18,6 +18,7 @@ HORIZONS_S = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 SOONER_S = (0.1, 0.5)  # a fair price foresees what is near: these are added for the predictors
 MIN_BOOKS = 200  # for a micro-price to be fitted to half of them
 MIN_INTERVALS = 10  # of a regression, and of each half where it is fitted to one and judged on the other
+MIN_HALF_MOVES = 3  # of each half, where the whole has enough of them
 SCATTER_S = 10.0
 
 
@@ -62,7 +63,7 @@ def study_flow(
         tick_size=float(books[0].tick_size),
         quotes=quotes,
         impact=impact,
-        integrated=_integrated(stretches, imbalances, levels),
+        integrated=_integrated(stretches, imbalances, levels, said),
         scatter=imbalances.get(scatter_s),
         scatter_s=scatter_s,
         microprice=model,
@@ -83,12 +84,22 @@ def _impact(
     from quantjax.cli.stretches import pooled_imbalance
 
     found: dict[float, lob.OrderFlowImbalance] = {}
+    short, still = [], []
     for horizon in horizons:
         imbalance = pooled_imbalance(stretches, round(1e9 * horizon), levels=1)
-        if imbalance is not None and np.isfinite(imbalance.mid_change).sum() >= MIN_INTERVALS:
+        if imbalance is None or np.isfinite(imbalance.mid_change).sum() < MIN_INTERVALS:
+            short.append(f"{horizon:g}")
+        elif not _tells(imbalance):
+            still.append(f"{horizon:g}")
+        else:
             found[horizon] = imbalance
-    if missing := [f"{horizon:g}" for horizon in horizons if horizon not in found]:
-        notes.append(f"fewer than {MIN_INTERVALS} intervals of {', '.join(missing)} s: no regression at these horizons")
+    if short:
+        notes.append(f"fewer than {MIN_INTERVALS} intervals of {', '.join(short)} s: no regression at these horizons")
+    if still:
+        notes.append(
+            f"too few moves at {', '.join(still)} s (fewer than {MIN_INTERVALS} intervals with order flow, or with a "
+            "move of the mid): no regression at these horizons"
+        )
     if not found:
         return None, {}
     room = _room(max(map(len, found.values())))
@@ -106,7 +117,7 @@ def _impact(
 
 
 def _integrated(
-    stretches: Sequence[Stretch], horizons: dict[float, lob.OrderFlowImbalance], levels: int
+    stretches: Sequence[Stretch], horizons: dict[float, lob.OrderFlowImbalance], levels: int, notes: list[str]
 ) -> dict[float, IntegratedImpact]:
     """Out of sample: best level against the levels integrated, fitted to the first half of the intervals."""
     import jax
@@ -125,6 +136,8 @@ def _integrated(
         assert imbalance is not None
         half = len(imbalance) // 2
         if np.isfinite(imbalance.mid_change[:half]).sum() <= MIN_INTERVALS:
+            continue
+        if not all(_tells(imbalance, rows, MIN_HALF_MOVES) for rows in (slice(half), slice(half, None))):
             continue
         whole = _padded(imbalance, room)
         flow, change = whole.normalised, whole.mid_change
@@ -151,6 +164,11 @@ def _integrated(
             best_level_next=float(r_squared[0, 1]),
             integrated_next=float(r_squared[1, 1]),
             intervals=(int(fit.num_observations[0, 0]), int(used[0, 0].sum())),
+        )
+    if missing := [f"{horizon:g}" for horizon in horizons if horizon not in found]:
+        notes.append(
+            f"too few intervals or moves at {', '.join(missing)} s in one of the halves: all levels are not judged "
+            "out of sample at these horizons"
         )
     return found
 
@@ -213,6 +231,13 @@ def _fair_prices(
         }
         for name, price in forecasts.items()
     }
+
+
+def _tells(imbalance: lob.OrderFlowImbalance, rows: slice = slice(None), least: int = MIN_INTERVALS) -> bool:
+    """Whether a regression on these intervals says anything: through a handful of moves a line always fits."""
+    flow, change = imbalance.ofi[rows, 0], imbalance.mid_change[rows]
+    known = np.isfinite(flow) & np.isfinite(change)
+    return bool(min(np.count_nonzero(flow[known]), np.count_nonzero(change[known])) >= least)
 
 
 def _moves(change: np.ndarray) -> bool:

@@ -87,11 +87,13 @@ def pooled_imbalance(stretches: Sequence[Stretch], interval_ns: int, levels: int
     That interval is the gap: a regression leaves it out, and those of its neighbours as the interval before or after.
     """
     from quantjax import lob
+    from quantjax.lob.trades.intervals import require_few
 
     parts = []
     for stretch in stretches:
         first, last = (int(stretch.books.time_ns[row]) for row in (0, -1))
         if count := (last - first) // interval_ns:
+            require_few(count, "intervals", f"{1e-9 * interval_ns:g} s")
             edges = first + interval_ns * np.arange(count + 1, dtype=np.int64)
             parts.append(lob.order_flow_imbalance(stretch.books, edges, levels=min(levels, stretch.books.book.levels)))
     if not parts:

@@ -20,6 +20,7 @@ MIN_TRADES = 10
 STEPS_S = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)
 MIN_STEPS = 50  # of the intervals that variance and illiquidity are measured by
 BUCKETS, WINDOW = 50, 10  # VPIN: buckets of the whole volume, and how many it is the mean over
+STALE = 5  # times the quoted spread: takers do not pay so much, the book has moved on
 LOT = 1e-8  # the finest size that any venue here trades
 
 
@@ -38,6 +39,7 @@ def study_trades(
     import jax.numpy as jnp
 
     from quantjax import lob
+    from quantjax.report.flow_numbers import quoted_spread_bps
 
     if all(stretch.trades is None for stretch in stretches):
         notes.append("the recording holds no trades: no costs, signs or trade measures")
@@ -62,6 +64,12 @@ def study_trades(
         [lob.trade_costs(trades, books, horizons_s=horizons_s, max_age_s=max_age_s) for trades, books in sided]
     )
     counts |= {f"join_{name}": costs.counts[name] for name in ("before_first_book", "too_old", "one_sided", "crossed")}
+    effective, quoted = costs.summary().effective_bps, quoted_spread_bps(costs)
+    if effective > STALE * quoted:
+        notes.append(
+            f"books are older than the moves of the price: the effective spread, {effective:.3g} bps, is more than "
+            f"{STALE} times the quoted one, {quoted:.3g} bps, and says little of what takers paid"
+        )
     size, side = (np.concatenate([np.asarray(getattr(one, name)) for one, _ in sided]) for name in ("size", "side"))
     longest = max(sided, key=lambda pair: int(pair[1].time_ns[-1] - pair[1].time_ns[0]))
     if len(stretches) > 1:

@@ -20,20 +20,20 @@ _ADVICE = "give a number of seconds, or digits and one of " + ", ".join(_UNITS)
 
 
 def interval_ns(interval: str | float | Decimal, name: str = "interval", *, zero: bool = False) -> int:
-    """An interval as nanoseconds, exactly: "100ms", "1s", "5min", "1h", or a number of seconds.
+    """An interval as nanoseconds, exactly: "100ms", "1s", "5min", "1h", or a number of seconds, as text too.
 
     The units are ns, us, ms, s, min, h and d (24 hours). Numbers are read as their decimal digits: 0.1 is 100,000,000
     ns. `name`: what errors call it; `zero`: 0 is taken too. Raises ValueError for what is not a whole, positive number
     of nanoseconds, and for 2^63 of them or more. Driver.
 
-    >>> interval_ns("5min"), interval_ns(0.1)
-    (300000000000, 100000000)
+    >>> interval_ns("5min"), interval_ns("10"), interval_ns(0.1)
+    (300000000000, 10000000000, 100000000)
     """
     if isinstance(interval, str):
-        match = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([a-z]+)\s*", interval)
-        if match is None or match[2] not in _UNITS:
+        match = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([a-z]*)\s*", interval)
+        if match is None or (match[2] or "s") not in _UNITS:
             raise ValueError(f"expected {name} as '1s' or '5min', got {interval!r}; {_ADVICE}")
-        exact = Decimal(match[1]) * _UNITS[match[2]]
+        exact = Decimal(match[1]) * _UNITS[match[2] or "s"]
     else:
         try:
             exact = Decimal(str(interval)) * _UNITS["s"]

@@ -58,7 +58,7 @@ def microprice_adjustment(model: StoikovMicroprice, *, size: tuple[float, float]
         shown = np.isfinite(adjustment[row])
         axes.plot(x[shown], adjustment[row][shown], f"{marker}-", color=color, label=name, ms=3.2)
     axes.axhline(0.0, color=INK, linewidth=0.5)
-    axes.set_xlim(0.0, 1.0)
+    axes.set_xlim(-0.03, 1.03)
     # By the curves: where the spread is wide the weighted mid, drawn to compare, is far outside.
     tallest = 1.3 * max(float(np.nanmax(np.abs(adjustment[spreads]))), 0.02)
     axes.set_ylim(-tallest, tallest)

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from quantjax.lob import TradeCosts
 from quantjax.report.flow_contents import FlowStudy
 
-__all__ = ["flow_numbers"]
+__all__ = ["flow_numbers", "measure_label", "quoted_spread_bps"]
 
 
 def flow_numbers(study: FlowStudy) -> dict[str, Any]:
@@ -77,6 +78,7 @@ def _trades(study: FlowStudy) -> dict[str, Any]:
         ages = study.costs.joined.age_s[study.costs.joined.row >= 0]
         found["costs_bps"] = {
             "effective": _number(means.effective_bps),
+            "quoted": _number(quoted_spread_bps(study.costs)),
             "trades": means.trades,
             "median_book_age_s": _number(np.median(ages)) if len(ages) else None,
             "by_horizon": {
@@ -114,10 +116,31 @@ def _trades(study: FlowStudy) -> dict[str, Any]:
         if (vpin := measures.vpin) is not None:
             one |= {"vpin_last": _number(vpin.vpin[-1]) if len(vpin) else None, "vpin_buckets": len(vpin)}
         if (variances := measures.variances) is not None:
-            table = variances.to_pandas()
-            one |= {f"{name}_variance": _number(table.at[name, "variance"]) for name in table.index}
-            one |= {f"{name}_annual_volatility": _number(table.at[name, "annual_volatility"]) for name in table.index}
+            # Not by the year: a day of an exchange that closes is no 24 hours.
+            by_name = {name: float(getattr(variances, name)) for name in ("realised", "bipower", "two_scale")}
+            one |= {f"{name}_variance": _number(variance) for name, variance in by_name.items()}
+            one |= {
+                f"{name}_volatility_percent": 100 * math.sqrt(variance) if 0 <= variance < math.inf else None
+                for name, variance in by_name.items()
+            }
     return found
+
+
+def quoted_spread_bps(costs: TradeCosts) -> float:
+    """Mean spread in basis points of the books that the trades met, weighted by their volume as the effective one is.
+
+    NaN where no trade has an effective spread.
+    """
+    joined, known = costs.joined, ~np.isnan(costs.effective_bps)
+    quoted = 1e4 * (joined.ask - joined.bid).astype(np.float64)[known] / joined.mid[known]
+    size = costs.size[known].astype(np.float64)
+    return float((size * quoted).sum() / size.sum()) if size.sum() > 0 else math.nan
+
+
+def measure_label(name: str, stretches: int) -> str:
+    """A measure's key in words; volatilities say what they are over: trade measures are of the longest stretch."""
+    over = "longest stretch" if stretches > 1 else "recording"
+    return name.replace("_volatility_percent", f"_volatility over the {over}, %").replace("_", " ")
 
 
 def _number(value) -> float | None:

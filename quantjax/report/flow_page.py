@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from quantjax.report.fair_price import microprice_adjustment, predictor_gains
 from quantjax.report.flow_contents import FlowStudy
-from quantjax.report.flow_numbers import flow_numbers
+from quantjax.report.flow_numbers import flow_numbers, measure_label
 from quantjax.report.numbers import duration, grouped, percent, significant
 from quantjax.report.order_flow import impact_by_horizon_figure, integrated_impact_figure, order_flow_scatter
 from quantjax.report.page_style import STYLE
@@ -150,13 +150,14 @@ def _tables(numbers: Mapping[str, Any]) -> Iterator[str]:
             for h, one in costs["by_horizon"].items()
         ]
         note = (
-            f"over all {grouped(costs['trades'])}: {_cell(costs['effective'])} bps, against books that were "
-            f"{_cell(costs['median_book_age_s'])} s old in the median"
+            f"over all {grouped(costs['trades'])}: {_cell(costs['effective'])} bps, "
+            f"where the books quoted {_cell(costs['quoted'])} bps; "
+            f"the books were {_cell(costs['median_book_age_s'])} s old in the median"
         )
         yield _panel("Trade costs", head, rows, note)
     others = numbers.get("trade_imbalance", {}) | numbers.get("measures", {})
     accuracy = {f"{rule} accuracy": share for rule, share in numbers.get("signing_accuracy", {}).items()}
-    rows = [(name.replace("_", " "), _cell(value)) for name, value in others.items()]
+    rows = [(measure_label(name, numbers["stretches"]), _cell(value)) for name, value in others.items()]
     rows += [(name.replace("_", " "), "–" if share is None else percent(share)) for name, share in accuracy.items()]
     if rows:
         yield _panel("Trades", ("measure", "value"), rows)

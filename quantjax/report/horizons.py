@@ -31,6 +31,6 @@ def horizon_axis(axes: Axes, horizons_s: np.ndarray, label: str = "horizon (seco
     axes.xaxis.set_major_locator(FixedLocator(kept))
     axes.xaxis.set_major_formatter(FixedFormatter([plain(value) for value in kept]))
     axes.xaxis.set_minor_locator(NullLocator())
-    margin = max(span**0.05, 1.05)
+    margin = max(span**0.06, 1.08)
     axes.set_xlim(at[0] / margin, at[-1] * margin)
     axes.set_xlabel(label)

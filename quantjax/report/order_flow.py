@@ -45,7 +45,7 @@ def impact_by_horizon_figure(impact: ImpactByHorizon, *, size: tuple[float, floa
         ("next interval", impact.predictive, ASK, "s"),
     ):
         axes.plot(horizons, [float(fits[h].r_squared) for h in horizons], f"{marker}-", color=color, label=name, ms=4)
-    axes.set_ylim(-0.02, 1.0)
+    axes.set_ylim(-0.04, 1.04)
     axes.set_ylabel("R²")
     horizon_axis(axes, horizons)
     legend(axes)
@@ -82,7 +82,7 @@ def integrated_impact_figure(
         lowest = min(lowest, *values)
         axes.plot(horizons, values, style, color=color, label=name, ms=4)
     axes.axhline(0.0, color=INK, linewidth=0.6)
-    axes.set_ylim(max(lowest - 0.04, -0.5), 1.0)
+    axes.set_ylim(max(lowest - 0.04, -0.5), 1.04)
     axes.set_ylabel("R², second half")
     horizon_axis(axes, horizons)
     legend(axes, columns=2)
@@ -103,8 +103,8 @@ def order_flow_scatter(
 ) -> Figure:
     """Change of the mid against order flow of the best level, interval by interval, and the line of least squares.
 
-    `interval_s`: the length of the intervals, for the caption; `most`: points drawn, evenly taken. The axes end at the
-    0.5 % and 99.5 % quantiles. `size` in inches.
+    `interval_s`: the length of the intervals, for the caption; `most`: points drawn, evenly taken. The axes take
+    in every point, or end beyond the 0.5 % and 99.5 % quantiles where others are far out. `size` in inches.
     """
     figure = new_figure(size, "Change of the mid against order flow.")
     axes = figure.add_subplot()
@@ -118,11 +118,15 @@ def order_flow_scatter(
     variance = float(np.var(change))
     r_squared = 1 - float(np.mean((change - alpha - beta * flow) ** 2)) / variance if variance else float("nan")
     step = max(1, -(-len(flow) // most))
-    axes.plot(flow[::step], change[::step], "o", color=THIRD, markersize=2.6, alpha=0.45, markeredgewidth=0)
+    axes.plot(flow[::step], change[::step], "o", color=THIRD, markersize=3.8, alpha=0.45, markeredgewidth=0)
     limits = []
     for values in (flow, change):
         low, high = np.quantile(values, (0.005, 0.995))
-        pad = 0.06 * (high - low) or 1.0
+        # Single points far away would flatten all others; near ones belong into the picture.
+        reach = 0.5 * (high - low)
+        low = values.min() if values.min() >= low - reach else low
+        high = values.max() if values.max() <= high + reach else high
+        pad = 0.08 * (high - low) or 1.0
         limits.append((low - pad, high + pad))
     ends = np.array(limits[0])
     axes.plot(ends, alpha + beta * ends, color=INK, linewidth=1.1, label=f"R² {significant(r_squared, 2)}")

@@ -52,6 +52,7 @@ def spread_split_by_horizon(costs: TradeCosts, *, size: tuple[float, float] = HA
     axes.axhline(0.0, color=INK, linewidth=0.5)
     axes.set_ylabel("spread (bps of the mid)")
     horizon_axis(axes, horizons)
+    axes.margins(y=0.08)
     legend(axes, columns=3 if size[0] > 6 else 2)
     readable_ticks(axes.yaxis)
     figure.set_label(
@@ -73,9 +74,9 @@ def vpin_over_time(vpin: Vpin, *, size: tuple[float, float] = HALF) -> Figure:
         return figure
     time = vpin.end_ns.astype("datetime64[ns]")
     own = np.abs(np.asarray(vpin.buy, np.float64) - np.asarray(vpin.sell, np.float64)) / vpin.bucket_lots
-    axes.plot(time, own, "o", color=MUTED, markersize=2.6, alpha=0.6, markeredgewidth=0, label="a bucket")
+    axes.plot(time, own, "o", color=MUTED, markersize=3.2, alpha=0.6, markeredgewidth=0, label="a bucket")
     axes.plot(time, vpin.vpin, color=THIRD, label=f"VPIN, {vpin.window} buckets", drawstyle="steps-post")
-    axes.set_ylim(-0.02, 1.05)
+    axes.set_ylim(-0.04, 1.06)
     axes.set_ylabel("|bought − sold| / volume")
     legend(axes)
     readable_ticks(axes.yaxis)

@@ -35,6 +35,7 @@ def as_json(*arguments: str) -> dict:
     [
         ([], "TimeBars(interval='1s')"),
         (["--every", "500ms"], "TimeBars(interval='500ms')"),
+        (["--every", "2"], "TimeBars(interval='2')"),
         (["--ticks", "25"], "TickBars(trades=25)"),
         (["--volume", "10"], "VolumeBars"),
         (["--notional", "1000.5"], "NotionalBars"),

@@ -97,8 +97,9 @@ def test_no_interval_crosses_a_gap(broken):
     assert_close(now.coefficients[0], slope, scale=1e3)
 
 
-def test_one_stretch_gives_the_impact_of_the_library(whole):
-    data = io.read_updates(whole, clock="exchange")
+def test_one_stretch_gives_the_impact_of_the_library(tmp_path):
+    path = write_market(tmp_path / "XYZ_long.txt.gz", messages=1200)
+    data = io.read_updates(path, clock="exchange")
     stretches, _ = cut_stretches([books_of(data.only(), 5)], None)
     study = study_flow(stretches, horizons_s=(1.0, 2.0))
     expected = lob.impact_by_horizon(stretches[0].books, (1.0, 2.0))
@@ -122,6 +123,10 @@ def test_what_the_command_says(found):
     costs = one["costs_bps"]
     # Takers trade at the quotes of a book two ticks wide around 100.
     assert costs["effective"] == pytest.approx(2.0, rel=0.05)
+    assert costs["quoted"] == pytest.approx(2.0, rel=0.05)
+    measures = one["measures"]
+    assert measures["realised_volatility_percent"] == pytest.approx(100 * measures["realised_variance"] ** 0.5)
+    assert not any("annual" in name for name in measures)
     at = costs["by_horizon"]["1"]
     assert at["effective"] == pytest.approx(at["realised"] + at["impact"], rel=1e-9)
     assert one["measures"]["vpin_buckets"] == 50
@@ -131,6 +136,9 @@ def test_what_the_command_says(found):
     assert all(Path(file).is_file() for file in result["files"])
     page = (out / "flow.html").read_text()
     assert "all equal" in page
+    assert "realised volatility over the longest stretch, %" in page
+    assert "annual" not in page
+    assert "level updates given" in page
     assert page.count("<svg ") == 7
     table = pd.read_parquet(out / "impact-XYZ.parquet")
     assert table.loc[1.0, "contemporaneous_r_squared"] == one["impact"]["1"]["contemporaneous"]["r_squared"]
@@ -143,6 +151,33 @@ def test_text_is_short_and_names_what_is_missing(broken):
     assert result.exit_code == 0, result.exception
     assert "580 books compared with announced quotes, 0 differ" in result.stdout
     assert "trades_out_of_sync" in result.stdout
+    assert "(quoted " in result.stdout
+
+
+def test_text_lists_the_files_with_commas_and_takes_bare_seconds(whole, tmp_path):
+    result = run(app, ["flow", str(whole), "--out", str(tmp_path), "--no-plots", "--every", "1", "--horizons", "1"])
+    assert result.exit_code == 0, result.exception
+    assert f"{tmp_path / 'impact-XYZ.parquet'}, {tmp_path / 'order-flow-XYZ.parquet'}" in result.stdout
+
+
+def test_a_mid_that_hardly_moves_has_no_regression(whole):
+    books = books_of(io.read_updates(whole, clock="exchange").only(), 5)
+    rows = np.full(600, 20)
+    rows[300:] = 20 + int(np.flatnonzero(np.diff(np.asarray(lob.mid(books.book))[20:]))[0]) + 1
+    still = lob.BookSeries(books.time_ns[:600], books.book[rows], books.symbol, books.tick_size)
+    study = study_flow([Stretch(still, None)], horizons_s=(1.0, 2.0))
+    assert (study.impact, study.scatter, study.integrated) == (None, None, {})
+    assert any("too few moves at 1, 2 s" in note for note in study.notes)
+
+
+def test_books_older_than_the_moves_of_the_price_are_noted(whole):
+    data = io.read_updates(whole, clock="exchange")
+    trades = data.trades["XYZ"]
+    away = np.asarray(trades.price) + 0.2 * np.asarray(trades.side)
+    far = lob.TradeSeries(trades.time_ns, away, trades.size, trades.side, "XYZ")
+    stretches, _ = cut_stretches([books_of(data.only(), 5)], far)
+    study = study_flow(stretches, horizons_s=(1.0,))
+    assert any("books are older than the moves of the price" in note for note in study.notes)
 
 
 def test_finished_books_without_trades_have_notes():
@@ -179,7 +214,8 @@ def test_stretches_that_are_too_short_are_counted(whole):
 
 
 @pytest.mark.parametrize(
-    "options", [["--horizons", "0,1"], ["--horizons", "x"], ["--clock", "mine"], ["--every", "often"]]
+    "options",
+    [["--horizons", "0,1"], ["--horizons", "1e-10"], ["--horizons", "x"], ["--clock", "mine"], ["--every", "often"]],
 )
 def test_wrong_usage(whole, options):
     assert run(app, ["flow", str(whole), *options]).exit_code == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import equinox as eqx
 import jax
 import numpy as np
 import pytest
@@ -125,14 +126,14 @@ def test_candles(trades, kind):
 
 def test_nothing_to_draw_is_a_sentence(series, trades):
     none = jax.tree.map(lambda array: array[:0], trades)
-    late = lob.TradeSeries(trades.time_ns + 10**15, trades.price, trades.size, trades.side, trades.symbol)
+    found = lob.vpin(trades, 50.0, window=5, lot_size=0.5)
     drawn = [
         impact_by_horizon_figure(lob.ImpactByHorizon({}, {})),
         integrated_impact_figure({}),
         predictor_gains({}),
         order_flow_scatter(lob.order_flow_imbalance(series, series.time_ns[:2]), 1.0),
-        spread_split_by_horizon(lob.trade_costs(late, series, horizons_s=(1.0,))),
-        vpin_over_time(lob.vpin(trades, 1e6, lot_size=0.5)),
+        spread_split_by_horizon(lob.trade_costs(trades, series, horizons_s=(1e6,))),
+        vpin_over_time(eqx.tree_at(lambda one: one.vpin, found, np.full(len(found), np.nan))),
         candles(lob.make_bars(none, lob.TimeBars("1s"))),
     ]
     for figure in drawn:

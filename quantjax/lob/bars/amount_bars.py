@@ -13,8 +13,7 @@ from jaxtyping import Bool, Shaped
 from quantjax.lob.arguments import check_positive, plain
 from quantjax.lob.bars.blocks import closing_rows, in_parallel
 from quantjax.lob.bars.cuts import BarKind, Cuts, cuts_at_closes
-from quantjax.lob.bars.units import units_of
-from quantjax.lob.lots import whole_units
+from quantjax.lob.bars.units import threshold_units, units_of
 from quantjax.lob.trades.series import TradeSeries
 
 __all__ = ["NotionalBars", "VolumeBars", "threshold_closes"]
@@ -70,13 +69,13 @@ class VolumeBars(BarKind):
         check_positive("volume", self.volume)
         if self.lot_size is not None:
             check_positive("lot_size", self.lot_size)
-            whole_units("volume", self.volume, "lot_size", self.lot_size)
+            threshold_units("volume", self.volume, "lot_size", self.lot_size)
 
     def cut(self, trades: list[TradeSeries]) -> list[Cuts]:
         def cut(one: TradeSeries) -> Cuts:
             if self.lot_size is None:
                 return _cut(one, np.asarray(one.size), float(self.volume))
-            threshold = whole_units("volume", self.volume, "lot_size", self.lot_size)
+            threshold = threshold_units("volume", self.volume, "lot_size", self.lot_size)
             return _cut(one, units_of(one, threshold, lot_size=self.lot_size, tick_size=None), threshold)
 
         return in_parallel(cut, trades, first_alone=True)
@@ -117,7 +116,7 @@ class NotionalBars(BarKind):
 
     def _threshold(self, tick_size: float | Decimal, lot_size: float | Decimal) -> int:
         unit = Decimal(str(tick_size)) * Decimal(str(lot_size))
-        return whole_units("notional", self.notional, "tick_size times lot_size", unit)
+        return threshold_units("notional", self.notional, "tick_size times lot_size", unit)
 
     def cut(self, trades: list[TradeSeries]) -> list[Cuts]:
         def cut(one: TradeSeries) -> Cuts:

@@ -15,6 +15,7 @@ from quantjax.lob.bars.cuts import BarKind, Cuts
 from quantjax.lob.bars.result import NO_TIME, Bars
 from quantjax.lob.bars.validation import checked_trades
 from quantjax.lob.trades.series import TradeSeries
+from quantjax.lob.trades.validation import require_trades
 
 __all__ = ["make_bars"]
 
@@ -44,7 +45,7 @@ def make_bars(
 
     Raises ValueError that names the row for a price that is not positive and finite, a size that is negative, NaN or
     infinite, a side that is not +1, -1 or 0, and for times that go back (`lob.clean_trades` mends them all); ValueError
-    for repeated symbols and unknown options. Driver.
+    for repeated symbols and unknown options; TypeError for trades that are no TradeSeries. Driver.
 
     >>> trades = TradeSeries(
     ...     np.array([0, 400, 1_000, 2_500]) * 1_000_000, np.array([10.0, 12.0, 11.0, 9.0]), np.ones(4),
@@ -64,7 +65,7 @@ def make_bars(
             raise ValueError(f"expected {name} as '{known[0]}' or '{known[1]}', got {value!r}")
     if not isinstance(kind, BarKind):
         raise TypeError(f"expected kind as TimeBars, TickBars, VolumeBars, NotionalBars or ImbalanceBars, got {kind!r}")
-    series = [trades] if isinstance(trades, TradeSeries) else list(trades)
+    series = _listed(trades)
     symbols = [one.symbol for one in series]
     if not series or len(set(symbols)) < len(symbols):
         raise ValueError(
@@ -80,6 +81,19 @@ def make_bars(
         for (one, steps), cut, value in zip(checked, cuts, values, strict=True)
     ]
     return made[0] if isinstance(trades, TradeSeries) else _side_by_side(made)
+
+
+def _listed(trades: TradeSeries | Iterable[TradeSeries]) -> list[TradeSeries]:
+    """The TradeSeries given; TypeError that names what was given instead, a table as a whole and not its columns."""
+    if isinstance(trades, TradeSeries):
+        return [trades]
+    if not isinstance(trades, Iterable):
+        require_trades(trades)
+    series = list(trades)
+    for one in series:
+        if not isinstance(one, TradeSeries):
+            require_trades(one if isinstance(trades, list | tuple) else trades)
+    return series
 
 
 def _bars(symbol: str, clock_went_back: int, cuts: Cuts, values: BarValues, *, fill: str, partial: str) -> Bars:

@@ -16,8 +16,7 @@ from quantjax.lob.arguments import check_positive, plain
 from quantjax.lob.bars.blocks import closing_rows, in_parallel
 from quantjax.lob.bars.cuts import BarKind, Cuts, cuts_at_closes
 from quantjax.lob.bars.imbalance_rules import UNBOUNDED, AdaptiveThreshold, FixedThreshold, ImbalanceState
-from quantjax.lob.bars.units import units_of
-from quantjax.lob.lots import whole_units
+from quantjax.lob.bars.units import threshold_units, units_of
 from quantjax.lob.trades.series import TradeSeries
 
 __all__ = ["ImbalanceBars", "imbalance_closes"]
@@ -161,11 +160,11 @@ class ImbalanceBars(BarKind):
             return None
         threshold = float(self.threshold.threshold)
         if self.of == "volume":
-            return whole_units("threshold", threshold, "lot_size", self.lot_size)
+            return threshold_units("threshold", threshold, "lot_size", self.lot_size)
         if self.tick_size is None:
             return None
         unit = Decimal(str(self.tick_size)) * Decimal(str(self.lot_size))
-        return whole_units("threshold", threshold, "tick_size times lot_size", unit)
+        return threshold_units("threshold", threshold, "tick_size times lot_size", unit)
 
     def cut(self, trades: list[TradeSeries]) -> list[Cuts]:
         return in_parallel(self._cut, trades, first_alone=True)

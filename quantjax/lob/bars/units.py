@@ -11,7 +11,28 @@ from quantjax.lob.bars.blocks import in_parallel, pieces
 from quantjax.lob.lots import to_lots
 from quantjax.lob.trades.series import TradeSeries
 
-__all__ = ["units_of"]
+__all__ = ["threshold_units", "units_of"]
+
+
+def threshold_units(name: str, value: float | Decimal, unit_name: str, unit: float | Decimal) -> int:
+    """How many units a threshold is, both read as their decimal digits: sums of floats are a few eps off. Driver.
+
+    n = round(value / unit), where |n unit - value| <= 4 eps value, the rule of `to_lots`; a threshold of more than
+    1 / (8 eps) units, where every number would look like a multiple, is to be one exactly. Raises ValueError where it
+    is no multiple.
+
+    >>> threshold_units("volume", 0.1 + 0.2, "lot_size", 0.1)
+    3
+    """
+    exact, step, eps = Decimal(str(value)), Decimal(str(unit)), Decimal(float(np.finfo(np.float64).eps))
+    count = (exact / step).to_integral_value()
+    tolerance = 4 * eps * exact if 8 * eps * count <= 1 else 0
+    if not count or abs(count * step - exact) > tolerance:
+        nearest = format((max(count, Decimal(1)) * step).normalize(), "f")
+        raise ValueError(
+            f"expected {name} as a multiple of {unit_name} {unit}, got {value}; the nearest multiple is {nearest}"
+        )
+    return int(count)
 
 
 def units_of(

@@ -155,7 +155,11 @@ def order_flow_imbalance_by_count(series: BookSeries, num_events: int, *, levels
 
 
 def check_times(series: BookSeries) -> np.ndarray:
-    """The times of the series as numpy int64, or a ValueError where they go back or there are none."""
+    """The series' times as numpy int64. ValueError where they go back or there are none, TypeError for no series."""
+    if not isinstance(series, BookSeries):
+        got = type(series).__name__
+        advice = "; stream.books() gives one" if hasattr(series, "books") else ""
+        raise TypeError(f"expected a lob.BookSeries, got {got}{advice}")
     time_ns = np.asarray(series.time_ns)
     if time_ns.ndim != 1 or len(time_ns) == 0:
         raise ValueError(f"expected the books of one series, at least one, got times{list(time_ns.shape)}")

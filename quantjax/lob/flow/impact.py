@@ -14,7 +14,9 @@ from jaxtyping import Float
 from quantjax.lob.arguments import whole_number
 from quantjax.lob.book import BookSeries
 from quantjax.lob.flow.imbalance import OrderFlowImbalance, aggregate, check_times
+from quantjax.lob.intervals import interval_ns
 from quantjax.lob.padding import padded_length
+from quantjax.lob.trades.intervals import require_few
 from quantjax.numerics.regression import Homoskedastic, NeweyWest, Regression, White, ols
 
 if TYPE_CHECKING:
@@ -104,16 +106,24 @@ def price_impact(
 
 
 def impact_by_horizon(
-    series: BookSeries, horizons_s: Sequence[float] = HORIZONS_S, *, levels: int = 1, errors: Errors | None = None
+    series: BookSeries,
+    horizons_s: float | str | Sequence[float | str] = HORIZONS_S,
+    *,
+    levels: int = 1,
+    errors: Errors | None = None,
 ) -> ImpactByHorizon:
     """Price impact by horizon: `price_impact` on intervals of each length in seconds, contemporaneous and predictive.
 
-    The intervals of a horizon follow one another without overlap from the first book on, whole ones only.
-    `levels`, `errors` as in `price_impact`. Driver. Raises ValueError for horizons that are not positive, repeated, or
-    longer than half of the series.
+    The intervals of a horizon follow one another without overlap from the first book on, whole ones only. A horizon is
+    a number of seconds or a text ("100ms"); the results are by its seconds. `levels`, `errors` as in `price_impact`.
+
+    Driver. Raises TypeError for what is no `BookSeries`, ValueError for horizons that are not positive, repeated,
+    longer than half of the series, or of more than ten million intervals.
     """
-    horizons, levels = [float(horizon) for horizon in horizons_s], whole_number(levels, "levels")
-    if not horizons or min(horizons) <= 0 or len(set(horizons)) < len(horizons):
+    levels = whole_number(levels, "levels")
+    given = [horizons_s] if isinstance(horizons_s, str) or np.ndim(horizons_s) == 0 else list(horizons_s)  # pyright: ignore[reportArgumentType]
+    horizons = [interval_ns(one, "horizons_s") / 1e9 if isinstance(one, str) else float(one) for one in given]  # pyright: ignore[reportArgumentType]
+    if not horizons or not all(0 < horizon < np.inf for horizon in horizons) or len(set(horizons)) < len(horizons):
         raise ValueError(f"expected positive horizons_s without repeats, got {horizons_s!r}")
     time_ns = check_times(series)
     lengths = [round(1e9 * horizon) for horizon in horizons]
@@ -121,6 +131,7 @@ def impact_by_horizon(
     if min(counts) < 2:
         duration_s = 1e-9 * float(time_ns[-1] - time_ns[0])
         raise ValueError(f"expected horizons_s up to half of the {duration_s:g} s of books, got {horizons_s!r}")
+    require_few(max(counts), "intervals", f"{min(horizons):g} s")
     # Shorter grids are padded with NaN, which the regression leaves out: one fit for all.
     room = max(counts)
     flow = np.full((len(horizons), 2, room, levels), np.nan, series.book.bid_size.dtype)

@@ -67,14 +67,15 @@ class StoikovMicroprice(eqx.Module):
         """Whether the last term added is at most 1% of the largest adjustment; with `num_terms=1` it is all of it."""
         return self.last_term <= 0.01 * float(np.nanmax(np.abs(np.asarray(self.adjustment)), initial=0.0))
 
-    def __call__(self, book: Book) -> Float[jax.Array, "*batch"]:
-        """Micro-price m + tick_size G*(I, S) of books, in quote currency, `[...]`.
+    def __call__(self, book: Book | BookSeries) -> Float[jax.Array, "*batch"]:
+        """Micro-price m + tick_size G*(I, S) of books, or of those of a series, in quote currency, `[...]`.
 
         NaN where a side is empty, the book is locked or crossed, in cells never seen, and where the dtype of the prices
         is too coarse to tell ticks apart. Spreads wider than the last row use that. The price may lie outside of bid
         and ask: where the mid moves by much more than the spread from book to book, it should. Broadcasting. The
         adjustment is constant within a cell, so gradients are those of the mid.
         """
+        book = book.book if isinstance(book, BookSeries) else book
         bid, bid_size, ask, ask_size = (jnp.asarray(array)[..., 0] for array in jax.tree.leaves(book))
         spread = price_ticks(ask, self.tick_size) - price_ticks(bid, self.tick_size)
         known = (bid_size > 0) & (ask_size > 0) & (bid_size + ask_size < jnp.inf) & (spread >= 1)

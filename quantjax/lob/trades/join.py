@@ -13,6 +13,7 @@ import numpy as np
 from quantjax.lob.book import BookSeries
 from quantjax.lob.intervals import interval_ns
 from quantjax.lob.trades.series import TradeSeries
+from quantjax.lob.trades.validation import require_trades
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,8 +118,9 @@ def join_trades(
     flags and `counts`.
 
     Seconds may also be "100ms" or "5min" (`interval_ns`). Raises ValueError for books whose time goes back (`lob.clean`
-    sorts them), for different symbols, for a series with leading axes, and for seconds that are negative, NaN or no
-    whole number of nanoseconds.
+    sorts them), for different symbols, for trades none of which is within the time of the books (no trades at all, and
+    no books, are allowed), for a series with leading axes, and for seconds that are negative, NaN or no whole number of
+    nanoseconds; TypeError for what is no TradeSeries and no BookSeries.
 
     >>> import jax
     >>> from quantjax.lob.book import Book
@@ -131,9 +133,15 @@ def join_trades(
     """
     delay_ns = interval_ns(quote_delay_s, "quote_delay_s", zero=True)
     limit_ns = None if max_age_s is None else interval_ns(max_age_s, "max_age_s", zero=True)
+    require_trades(trades)
+    if not isinstance(series, BookSeries):
+        raise TypeError(
+            f"expected books as a lob.BookSeries, got {type(series).__name__}; io.read_books(...) makes them"
+        )
     if trades.symbol != series.symbol:
         raise ValueError(f"expected trades and books of one symbol, got {trades.symbol!r} and {series.symbol!r}")
     book_ns, time_ns = _book_times(series), np.asarray(trades.time_ns)
+    _require_overlap(time_ns, book_ns)
     # Not below int64: a time before all books stays before them.
     at_ns = np.maximum(time_ns, _LEAST_NS + delay_ns) - delay_ns if delay_ns else time_ns
     row = as_of_rows(book_ns, at_ns, allow_equal=allow_equal)
@@ -233,6 +241,16 @@ def _book_times(series: BookSeries) -> np.ndarray:
             f"{int(np.argmax(back))}; lob.clean(series).books is sorted"
         )
     return book_ns
+
+
+def _require_overlap(time_ns: np.ndarray, book_ns: np.ndarray) -> None:
+    """Raise ValueError where there are trades and books, and no trade within the time of the books."""
+    if not len(time_ns) or not len(book_ns) or ((time_ns >= book_ns[0]) & (time_ns <= book_ns[-1])).any():
+        return
+    raise ValueError(
+        f"expected trades within the time of the books, {book_ns[0]} to {book_ns[-1]}, got {len(time_ns)} trades, none "
+        f"of them within it, from {time_ns.min()} to {time_ns.max()}; are the times in nanoseconds, and on one clock?"
+    )
 
 
 def _touch(series: BookSeries, row: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -50,7 +50,10 @@ class TradeSeries(eqx.Module):
         for name, kind in kinds.items():
             array = getattr(self, name)
             if not isinstance(array, jax.Array | np.ndarray):
-                raise TypeError(f"expected {name} as a numpy or JAX array, got {type(array).__name__}")
+                raise TypeError(
+                    f"expected {name} as a numpy or JAX array, got {type(array).__name__}; a pandas column's is "
+                    f".to_numpy(), a list's np.array({name})"
+                )
             if not np.issubdtype(array.dtype, kind):
                 raise TypeError(f"expected {name} as an array of {kind.__name__}, got {array.dtype}")
             if array.dtype == np.float64 and not jax.config.read("jax_enable_x64"):

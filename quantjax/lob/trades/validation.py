@@ -7,9 +7,10 @@ from typing import Literal
 import equinox as eqx
 import numpy as np
 
+from quantjax.lob.book import BookSeries
 from quantjax.lob.trades.series import TradeSeries
 
-__all__ = ["CleanedTrades", "TradeCheck", "check_trades", "clean_trades", "require_valid"]
+__all__ = ["CleanedTrades", "TradeCheck", "check_trades", "clean_trades", "require_trades", "require_valid"]
 
 
 class TradeCheck(eqx.Module):
@@ -57,6 +58,7 @@ def check_trades(trades: TradeSeries) -> TradeCheck:
     >>> check_trades(trades).counts
     {'bad_price': 1, 'bad_size': 1, 'bad_side': 0, 'unknown_side': 1, 'clock_went_back': 1}
     """
+    require_trades(trades)
     price, size, side = np.asarray(trades.price), np.asarray(trades.size), np.asarray(trades.side)
     went_back = np.zeros(len(trades), bool)
     time_ns = np.asarray(trades.time_ns)
@@ -93,6 +95,18 @@ def clean_trades(trades: TradeSeries, *, time_order: Literal["sort", "keep", "ra
     if back and time_order == "sort":
         kept = kept[np.argsort(time_ns, kind="stable")]
     return CleanedTrades(kept, {"invalid_dropped": dropped, "clock_went_back": back})
+
+
+def require_trades(trades: object) -> None:
+    """Raise TypeError for anything but a TradeSeries."""
+    if isinstance(trades, TradeSeries):
+        return
+    advice = (
+        "swap trades and books"
+        if isinstance(trades, BookSeries)
+        else "lob.TradeSeries(time_ns, price, size, side, symbol) makes one of numpy arrays"
+    )
+    raise TypeError(f"expected trades as a lob.TradeSeries, got {type(trades).__name__}; {advice}")
 
 
 def require_valid(trades: TradeSeries, *, in_order: bool = False) -> None:

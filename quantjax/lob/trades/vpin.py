@@ -29,7 +29,10 @@ __all__ = ["BulkVolume", "TrueSides", "Vpin", "bulk_buy_share", "vpin", "vpin_of
 
 
 class TrueSides(eqx.Module):
-    """Trades are bought or sold as their sides say; those of side 0 fill buckets and are counted as neither."""
+    """Trades are bought or sold as their sides say; those of side 0 fill buckets and are counted as neither.
+
+    A bucket of which they are more than half has the imbalance NaN: nothing says whether it was balanced.
+    """
 
 
 class BulkVolume(eqx.Module):
@@ -66,10 +69,11 @@ class BulkVolume(eqx.Module):
 class Vpin(eqx.Module):
     """VPIN by bucket: numpy arrays `[bucket]`, complete buckets only.
 
-    `vpin`, in [0, 1], of the `window` buckets up to this one, NaN for the first window - 1; `buy`, `sell`, `unknown`,
-    int64 lots of `lot_size`, whose sum is `bucket_lots` exactly; `end_ns`, time of the trade (or of the end of the bar)
-    that filled the bucket; `counts`: trades, buckets, lots in all, in the last, incomplete bucket (left out) and of
-    unknown side.
+    `vpin`, in [0, 1], of the `window` buckets up to this one, NaN for the first window - 1, and where more than half of
+    the volume of one of them is of unknown side; `buy`, `sell`, `unknown`, int64 lots of `lot_size`, whose sum is
+    `bucket_lots` exactly; `end_ns`, time of the trade (or of the end of the bar) that filled the bucket; `counts`:
+    trades, buckets, those mostly of unknown side, lots in all, in the last, incomplete bucket (left out) and of unknown
+    side.
     """
 
     vpin: np.ndarray
@@ -162,10 +166,14 @@ def vpin(
     the last price of the bar with trades before it, the first bar's from its first price. Its sigma is that of the
     whole recording unless a `sigma_window` is given: without one, a VPIN knows prices that come after it.
 
+    |buy - sell| is divided by the volume of the whole bucket; it is NaN where more than half of that volume is of
+    unknown side. An empty TradeSeries gives no buckets.
+
     Driver. The last, incomplete bucket is left out and counted. Compiled for a few numbers of buckets and bars. Raises
-    ValueError for bad prices, sizes or sides and for times that go back (`lob.clean_trades` mends both), for sizes or a
-    bucket volume that are not multiples of the lot size or too many lots for their dtype (`to_lots`: give float32 sizes
-    the lot size of their market), for a window below 1, and for more than ten million buckets.
+    ValueError where no trade has a side (`TrueSides`) and for fewer full buckets than `window`, for bad prices, sizes
+    or sides and for times that go back (`lob.clean_trades` mends both), for sizes or a bucket volume that are not
+    multiples of the lot size or too many lots for their dtype (`to_lots`: give float32 sizes the lot size of their
+    market), for a window below 1, and for more than ten million buckets.
 
     >>> sides = np.array([1, -1, 1])
     >>> trades = TradeSeries(np.array([1, 2, 3]), np.full(3, 9.0), np.array([3.0, 4.0, 5.0]), sides, "XYZ")
@@ -192,13 +200,26 @@ def vpin(
         unknown = 0 if known.all() else int(lots[~known].sum())
     num_buckets = total // bucket_lots
     require_few(num_buckets, "buckets", f"{bucket_volume!r}", "look for a size that is far from the others")
+    if len(trades) and not known.any():
+        raise ValueError(
+            f"expected trades with sides, got {len(trades)} of {trades.symbol}, all of side 0; take the sides that "
+            "lob.sign_trades guesses, or classification=lob.BulkVolume(), which needs none"
+        )
+    if len(trades) and num_buckets < window:
+        raise ValueError(
+            f"expected at least window={window} full buckets, got {num_buckets}; take a smaller bucket_volume than "
+            f"{bucket_volume!r} or a smaller window"
+        )
     buckets = split_volume(lots, share, known, bucket_lots, num_buckets)
     dtype = trades.price.dtype
-    volumes = padded([np.asarray(volume, dtype) for volume in (buckets.buy, buckets.sell)], [0, 0])
+    mostly_unknown = 2 * np.asarray(buckets.unknown) > bucket_lots
+    buy = np.where(mostly_unknown, np.nan, buckets.buy)
+    volumes = padded([np.asarray(volume, dtype) for volume in (buy, buckets.sell)], [0, 0])
     value = cut_to(num_buckets, _vpin_of_buckets(*volumes, float(bucket_lots), window))
     counts = {
         "trades": len(trades),
         "buckets": num_buckets,
+        "buckets_mostly_unknown_side": int(np.count_nonzero(mostly_unknown)),
         "lots": total,
         "lots_left_over": total - num_buckets * bucket_lots,
         "lots_unknown_side": unknown,

@@ -361,7 +361,9 @@ def test_sizes_that_are_no_lots():
         (lambda: TickBars(0), ValueError, "integer >= 1, got 0"),
         (lambda: TickBars(2.0), ValueError, "integer >= 1, got 2.0"),
         (lambda: VolumeBars(-1.0), ValueError, "volume > 0"),
-        (lambda: VolumeBars(1.05, lot_size=0.1), ValueError, "volume as a multiple of lot_size 0.1, got 1.05"),
+        (lambda: VolumeBars(1.05, lot_size=0.1), ValueError, "lot_size 0.1, got 1.05; the nearest multiple is 1$"),
+        (lambda: VolumeBars(1e-9), ValueError, "lot_size 1e-08, got 1e-09; the nearest multiple is 0.00000001"),
+        (lambda: VolumeBars(4.240663001), ValueError, "nearest multiple is 4.240663$"),
         (lambda: VolumeBars("1"), TypeError, "volume as a number, got '1'"),
         (lambda: NotionalBars(1.0, tick_size=0.01), ValueError, "tick_size and lot_size together"),
         (lambda: NotionalBars(np.inf), ValueError, "notional > 0 and finite"),
@@ -385,11 +387,23 @@ def test_sizes_that_are_no_lots():
         (lambda: make_bars(random_trades(5, 1), TickBars(2), fill="zero"), ValueError, "fill as 'nan' or 'previous'"),
         (lambda: make_bars([random_trades(5, 1)] * 2, TickBars(2)), ValueError, "different symbols"),
         (lambda: make_bars([], TickBars(2)), ValueError, "different symbols"),
+        (lambda: make_bars(random_trades(5, 1).to_pandas(), TickBars(2)), TypeError, "TradeSeries, got DataFrame; lob"),
+        (lambda: make_bars([random_trades(5, 1).to_pandas()], TickBars(2)), TypeError, "got DataFrame"),
+        (lambda: make_bars({"XYZ": random_trades(5, 1)}, TickBars(2)), TypeError, "got dict"),
+        (lambda: make_bars(3, TickBars(2)), TypeError, "got int"),
     ],
 )
 def test_bad_parameters(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+def test_thresholds_off_by_the_rounding_of_a_sum():
+    trades = series(range(4), np.ones(4), np.full(4, 0.1), np.ones(4))
+    assert 0.1 + 0.2 != 0.3
+    assert make_bars(trades, VolumeBars(0.1 + 0.2)).count.tolist() == [3, 1]
+    assert VolumeBars(4.2406630000000005).volume == 4.2406630000000005
+    assert NotionalBars(0.1 + 0.2, tick_size=0.1, lot_size=1).notional == 0.1 + 0.2
 
 
 def adaptive(**options) -> AdaptiveThreshold:

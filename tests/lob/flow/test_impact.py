@@ -63,6 +63,26 @@ def test_by_horizon_equals_each_horizon_alone():
     assert (table["contemporaneous_r_squared"] > table["predictive_r_squared"]).all()
 
 
+def test_a_horizon_may_be_a_scalar_or_a_text():
+    series = impact_series()
+    expected = flow.impact_by_horizon(series, (1.0,))
+    for horizons in (1.0, np.float64(1.0), "1s", ("1s",), ["1000ms"]):
+        result = flow.impact_by_horizon(series, horizons)
+        assert list(result.contemporaneous) == [1.0]
+        assert result.predictive[1.0].r_squared == expected.predictive[1.0].r_squared
+
+
+def test_too_many_intervals_and_what_is_no_series_are_refused():
+    with pytest.raises(ValueError, match="expected at most 10,000,000 intervals"):
+        flow.impact_by_horizon(impact_series(), (1e-9,))
+
+    class Stream:
+        books = None
+
+    with pytest.raises(TypeError, match=r"expected a lob.BookSeries, got Stream; stream.books\(\) gives one"):
+        flow.impact_by_horizon(Stream())  # pyright: ignore[reportArgumentType]
+
+
 def test_by_window_finds_the_law_of_depth():
     # beta_i = 3 / depth_i^0.8 exactly, by construction of the imbalance.
     rng = np.random.default_rng(1)

@@ -163,6 +163,7 @@ def test_what_is_left_out_is_counted_and_nan():
     rows = quotes()
     crossed, empty = (400, 5.0, 399, 5.0), (400, 0.0, 401, 5.0)
     model = flow.fit_stoikov_microprice(series(rows), imbalance_bins=4, max_spread_ticks=3)
+    np.testing.assert_array_equal(model(series(rows)), model(series(rows).book))
     with_bad = flow.fit_stoikov_microprice(
         series([*rows[:300], crossed, empty, *rows[300:]]), imbalance_bins=4, max_spread_ticks=3
     )

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from quantjax import lob
-from quantjax.lob.trades import TradeSeries, future_mids, join_trades
+from quantjax.lob.trades import TradeSeries, future_mids, join_trades, sign_trades, trade_costs
 from quantjax.lob.trades.join import as_of_rows
 from tests.lob.trades.inputs import random_series, random_trades
 from tests.reference import trade_metrics as oracle
@@ -112,8 +112,9 @@ def test_times_at_the_ends_of_int64_do_not_wrap():
     found = future_mids(np.array([limits.max - 1]), series, 1.0)
     assert found.beyond_last_book.tolist() == [True]
     assert found.before_first_book.tolist() == [False]
-    trades = TradeSeries(np.array([limits.min + 1]), np.ones(1), np.ones(1), np.ones(1, int), "XYZ")
-    assert join_trades(trades, series, quote_delay_s=1).before_first_book.tolist() == [True]
+    times = np.array([limits.min + 1, series.time_ns[0]])
+    trades = TradeSeries(times, np.ones(2), np.ones(2), np.ones(2, int), "XYZ")
+    assert join_trades(trades, series, quote_delay_s=1).before_first_book.tolist() == [True, True]
 
 
 def test_empty_trades_and_empty_books():
@@ -124,6 +125,23 @@ def test_empty_trades_and_empty_books():
     assert joined.counts["before_first_book"] == len(trades)
     assert np.isnan(joined.mid).all()
     assert np.isnan(future_mids(trades.time_ns, series[:0], 1.0).mid).all()
+
+
+def test_other_clocks_and_units_are_refused():
+    trades, series = random_trades(1), random_series(2)
+    first, last = series.time_ns[[0, -1]]
+    for shift in (-(10**6), 10**6):
+        times = trades.time_ns + shift
+        apart = TradeSeries(times, trades.price, trades.size, trades.side, "XYZ")
+        spans = (
+            rf"books, {first} to {last}, got 120 trades, .* from {times[0]} to {times[-1]}; .*in nanoseconds, and on"
+        )
+        for driver in (join_trades, trade_costs, sign_trades):
+            with pytest.raises(ValueError, match=spans):
+                driver(apart, series)
+    # One trade at the time of the last book is enough.
+    times[-1] = last
+    assert join_trades(apart, series).counts["after_last_book"] == len(trades) - 1
 
 
 def test_what_cannot_be_joined_is_refused():

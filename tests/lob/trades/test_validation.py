@@ -10,6 +10,7 @@ from quantjax.lob.trades import (
     TradeSeries,
     check_trades,
     clean_trades,
+    join_trades,
     sign_trades,
     trade_costs,
     trade_imbalance_by_interval,
@@ -21,7 +22,7 @@ from tests.lob.trades.inputs import random_series, random_trades
 @pytest.fixture
 def sick() -> TradeSeries:
     return TradeSeries(
-        np.array([10, 20, 15, 30, 40, 50]),
+        np.array([210, 220, 215, 230, 240, 250]),
         np.array([100.0, np.nan, 100.1, 100.2, 0.0, 100.0]),
         np.array([1.0, 1.0, -1.0, np.inf, 1.0, 0.0]),
         np.array([1, -1, 0, 2, 1, 0]),
@@ -39,7 +40,7 @@ def test_check_says_which(sick):
 
 def test_clean_drops_counts_and_sorts(sick):
     cleaned = clean_trades(sick)
-    assert cleaned.trades.time_ns.tolist() == [10, 50]
+    assert cleaned.trades.time_ns.tolist() == [210, 250]
     assert cleaned.counts == {"invalid_dropped": 4, "clock_went_back": 0}
     backwards = clean_trades(random_trades(1)[::-1])
     assert (np.diff(backwards.trades.time_ns) >= 0).all()
@@ -56,7 +57,7 @@ def test_drivers_refuse_and_say_what_to_do(sick):
     for driver in (
         lambda trades: trade_costs(trades, random_series(2)),
         lambda trades: trade_imbalance_by_interval(trades, 1.0),
-        lambda trades: vpin(trades, 1.0),
+        lambda trades: vpin(trades, 1.0, window=1),
         lambda trades: sign_trades(trades, random_series(2)),
     ):
         with pytest.raises(ValueError, match=r"2 bad_price, 2 bad_size, 1 bad_side.*row 1.*clean_trades"):
@@ -70,6 +71,30 @@ def test_one_trade_is_not_a_series():
         for many in (trades, series):
             with pytest.raises(TypeError, match="expected a slice or an array of indices"):
                 many[one]
+
+
+def test_wrong_objects_are_named():
+    trades, series = random_trades(1), random_series(2)
+    table = trades.to_pandas()
+    for driver in (trade_costs, join_trades, sign_trades):
+        with pytest.raises(TypeError, match=r"trades as a lob\.TradeSeries, got BookSeries; swap trades and books"):
+            driver(series, trades)
+        with pytest.raises(TypeError, match=r"trades as a lob\.TradeSeries, got DataFrame; lob\.TradeSeries\("):
+            driver(table, series)
+        with pytest.raises(TypeError, match=r"books as a lob\.BookSeries, got DataFrame"):
+            driver(trades, table)
+    with pytest.raises(TypeError, match=r"trades as a lob\.TradeSeries, got DataFrame"):
+        vpin(table, 1.0)
+
+
+def test_columns_that_are_no_arrays():
+    trades = random_trades(1)
+    for price in (trades.to_pandas()["price"], list(trades.price)):
+        name = type(price).__name__
+        with pytest.raises(
+            TypeError, match=rf"price as a numpy or JAX array, got {name}; .*\.to_numpy\(\), .*np\.array"
+        ):
+            TradeSeries(trades.time_ns, price, trades.size, trades.side, "XYZ")
 
 
 def test_symbols_out_of_arrays():

@@ -68,7 +68,9 @@ def test_volume_is_conserved_to_the_last_lot():
     np.testing.assert_array_equal(found.buy, [buy for buy, *_ in expected])
     np.testing.assert_array_equal(found.sell, [sell for _, sell, *_ in expected])
     np.testing.assert_array_equal(found.end_ns, trades.time_ns[rows])
-    assert_close(found.vpin, oracle.vpin(found.buy, found.sell, 17_500, 7))
+    bought = np.where(found.unknown > 8750, np.nan, found.buy)
+    assert np.isnan(bought).sum() == found.counts["buckets_mostly_unknown_side"] > 0
+    assert_close(found.vpin, oracle.vpin(bought, found.sell, 17_500, 7))
     assert np.isnan(found.vpin[:6]).all()
     frame = found.to_pandas()
     assert_close(frame["buy"] + frame["sell"] + frame["unknown"], np.full(len(found), 17.5))
@@ -107,8 +109,26 @@ def test_limits():
     whale = TradeSeries(time_ns[:1], ones[:1], np.array([1000.0]), np.array([-1]), "X")
     assert vpin(whale, 3.0, lot_size=1.0).sell.tolist() == [3] * 333
     nothing = TradeSeries(time_ns, 5 * ones, 0 * ones, np.ones(count, int), "X")
-    assert len(vpin(nothing, 1.0)) == len(vpin(one_sided[:0], 1.0)) == len(vpin(one_sided, 41.0)) == 0
-    assert len(vpin(one_sided[:0], 1.0, classification=BulkVolume())) == 0
+    assert len(vpin(one_sided[:0], 1.0)) == len(vpin(one_sided[:0], 1.0, classification=BulkVolume())) == 0
+    for trades, volume, window, full in ((nothing, 1.0, 1, 0), (one_sided, 41.0, 1, 0), (one_sided, 1.0, 50, 40)):
+        with pytest.raises(ValueError, match=f"at least window={window} full buckets, got {full}; take a smaller"):
+            vpin(trades, volume, window=window)
+    assert np.isfinite(vpin(one_sided, 1.0, window=40).vpin).tolist() == [False] * 39 + [True]
+
+
+def test_unknown_sides_are_not_balance():
+    # Unknown volumes of buckets of 4: 0, 2 (half: kept, over the whole volume), 3, 0, 0.
+    side = np.array([1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 1, 1, 1, 1, -1, -1, -1, -1, -1])
+    trades = TradeSeries(np.arange(20), np.ones(20), np.ones(20), side, "X")
+    found = vpin(trades, 4.0, window=1, lot_size=1.0)
+    assert found.unknown.tolist() == [0, 2, 3, 0, 0]
+    np.testing.assert_array_equal(found.vpin, [1, 0.5, np.nan, 0.5, 1])
+    np.testing.assert_array_equal(vpin(trades, 4.0, window=2, lot_size=1.0).vpin, [np.nan, 0.75, np.nan, np.nan, 0.75])
+    assert found.counts["buckets_mostly_unknown_side"] == 1
+    nobody = TradeSeries(trades.time_ns, trades.price, trades.size, 0 * side, "X")
+    with pytest.raises(ValueError, match=r"20 of X, all of side 0; .*lob\.sign_trades.*lob\.BulkVolume"):
+        vpin(nobody, 4.0, window=1, lot_size=1.0)
+    assert len(vpin(nobody, 4.0, window=1, lot_size=1.0, classification=BulkVolume())) == 5
 
 
 def test_refusals():
