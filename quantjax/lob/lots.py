@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import numpy as np
 
-__all__ = ["to_lots", "whole_units"]
+__all__ = ["to_lots"]
 
 # Chunks that stay in the cache: each is passed over several times.
 _CHUNK = 1 << 15
@@ -66,17 +66,3 @@ def to_lots(
             f"{unit_name}"
         )
     return lots.reshape(size.shape)
-
-
-def whole_units(name: str, value: float | Decimal, unit_name: str, unit: float | Decimal) -> int:
-    """How many units a value is, exactly, both read as their decimal digits. Driver.
-
-    Raises ValueError where that is no whole number.
-
-    >>> whole_units("volume", 0.3, "lot_size", 0.1)
-    3
-    """
-    count = Decimal(str(value)) / Decimal(str(unit))
-    if count != int(count):
-        raise ValueError(f"expected {name} as a multiple of {unit_name} {unit}, got {value}; choose a multiple")
-    return int(count)

@@ -7,7 +7,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from quantjax.lob.lots import to_lots, whole_units
+from quantjax.lob.lots import to_lots
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -51,9 +51,3 @@ def test_what_is_no_lot(lot):
 def test_no_sizes_and_one():
     assert to_lots(np.zeros(0), 0.1).shape == (0,)
     assert to_lots(np.asarray(1.5), 0.5).item() == 3
-
-
-def test_whole_units():
-    assert whole_units("volume", Decimal("0.3"), "lot_size", 0.1) == 3
-    with pytest.raises(ValueError, match="volume as a multiple of lot_size"):
-        whole_units("volume", 0.35, "lot_size", 0.1)
