@@ -29,7 +29,7 @@ def random_updates(count: int = 1_000_000, reach: float = 28.0, *, seed: int = 0
     """Updates of a book that starts empty and never crosses: `reach`, mean distance from the mid in ticks; half delete.
 
     The mid moves by a tick at every fiftieth update or so, which deletes what stood there. A reach of 28 makes books of
-    some 150 levels a side, one of 1,500 some 4,500.
+    some 150 levels a side, one of 1,900 some 5,000.
     """
     rng = np.random.default_rng(seed)
     moves = rng.random(count) < 0.02

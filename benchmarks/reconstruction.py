@@ -1,4 +1,4 @@
-"""Workload: 1,000,000 level updates, the top 20 of each side read after every 100th, books of some 150 and of 4,500
+"""Workload: 1,000,000 level updates, the top 20 of each side read after every 100th, books of some 150 and of 5,000
 levels.
 
 Cases: `lob.reconstruct` from numpy arrays to a `BookSeries` (checks of the stream included), its compiled kernel alone,
@@ -28,7 +28,7 @@ from quantjax.lob.ticks import price_ticks
 __all__ = ["main"]
 
 COUNT, EVERY, LEVELS = 1_000_000, 100, 20
-REACHES = {"150 levels": 28.0, "4500 levels": 1_500.0}
+REACHES = {"150 levels": 28.0, "5000 levels": 1_900.0}
 STREAMS, STREAM_UPDATES = (16, 50_000) if jax.default_backend() == "cpu" else (1_000, 100_000)
 AIMS = {"times_hftbacktest": 1.0, "times_numba": 1.0}
 
@@ -67,12 +67,11 @@ WHY = (
 
 
 def _targets(summary: dict[str, Any]) -> dict[str, Any]:
-    results = {
-        f"{case}_{aim}": {"aim": value, "got": got, "met": got >= value}
-        for case in ("reconstruct", "kernel")
-        for aim, value in AIMS.items()
-        if (got := summary.get(f"{case}_{aim}")) is not None
-    }
+    results = {}
+    for case in ("reconstruct", "kernel"):
+        for aim, value in AIMS.items():
+            got = summary.get(f"{case}_{aim}")  # None where the peer is not installed
+            results[f"{case}_{aim}"] = {"aim": value, "got": got, "met": got is not None and got >= value}
     return {**results, "why": "" if all(result["met"] for result in results.values()) else WHY}
 
 
