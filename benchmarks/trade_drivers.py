@@ -44,7 +44,10 @@ SECOND, WINDOW, BUCKET_LOTS = 10**9, 50, 1_000_000
 
 
 def costs(trades: TradeSeries, series: lob.BookSeries) -> Group:
-    driver = lambda trades: trade_costs(trades, series, horizons_s=HORIZONS_S)  # noqa: E731
+
+    def driver(trades):
+        return trade_costs(trades, series, horizons_s=HORIZONS_S)
+
     first = first_calls(driver, trades)
     time_ns, price, side = _columns(trades, "time_ns", "price", "side")
     book_ns, bid, ask = series.time_ns, *(np.asarray(p)[:, 0] for p in (series.book.bid_price, series.book.ask_price))
@@ -78,7 +81,10 @@ def costs(trades: TradeSeries, series: lob.BookSeries) -> Group:
 
 
 def illiquid(trades: TradeSeries) -> Group:
-    driver = lambda trades: illiquidity(trades, 10.0)  # noqa: E731
+
+    def driver(trades):
+        return illiquidity(trades, 10.0)
+
     first = first_calls(driver, trades)
     time_ns, price, size, side = _columns(trades, "time_ns", "price", "size", "side")
 
@@ -108,7 +114,10 @@ def illiquid(trades: TradeSeries) -> Group:
 
 
 def by_interval(trades: TradeSeries) -> Group:
-    driver = lambda trades: trade_imbalance_by_interval(trades, 1.0)  # noqa: E731
+
+    def driver(trades):
+        return trade_imbalance_by_interval(trades, 1.0)
+
     first = first_calls(driver, trades)
     time_ns, size, side = _columns(trades, "time_ns", "size", "side")
 
@@ -173,10 +182,16 @@ def corwin_schultz() -> Group:
 
 
 def sampling(trades: TradeSeries) -> Group:
-    driver = lambda trades: sample_prices(trades.time_ns, trades.price, 1.0)  # noqa: E731
+
+    def driver(trades):
+        return sample_prices(trades.time_ns, trades.price, 1.0)
+
     first = first_calls(driver, trades)
     time_ns, price = _columns(trades, "time_ns", "price")
-    plain = lambda: _sampled(time_ns, price)  # noqa: E731
+
+    def plain():
+        return _sampled(time_ns, price)
+
     agree({"price": driver(trades).price}, {"price": plain()})
     return Group(
         [
@@ -189,7 +204,10 @@ def sampling(trades: TradeSeries) -> Group:
 
 
 def variance_driver(trades: TradeSeries) -> Group:
-    driver = lambda trades: realised_variances(trades.time_ns, trades.price, 1.0)  # noqa: E731
+
+    def driver(trades):
+        return realised_variances(trades.time_ns, trades.price, 1.0)
+
     first = first_calls(driver, trades)
     time_ns, price = _columns(trades, "time_ns", "price")
     scale = round((COUNT - 1) ** (2 / 3))
@@ -219,7 +237,10 @@ def variance_driver(trades: TradeSeries) -> Group:
 def bulk(trades: TradeSeries) -> Group:
     rule = BulkVolume("1min")
     volume = BUCKET_LOTS * LOT_SIZE
-    driver = lambda trades: vpin(trades, volume, window=WINDOW, lot_size=LOT_SIZE, classification=rule)  # noqa: E731
+
+    def driver(trades):
+        return vpin(trades, volume, window=WINDOW, lot_size=LOT_SIZE, classification=rule)
+
     first = first_calls(driver, trades)
     time_ns, price, size, side = _columns(trades, "time_ns", "price", "size", "side")
     lots = np.rint(size / LOT_SIZE).astype(np.int64)
@@ -264,5 +285,8 @@ def _kernel(name: str, function: Any, plain: Any, arrays: tuple, note: str = "",
     on_device = tuple(jnp.asarray(array) for array in arrays)
     kernel, first = compiled(function, *on_device)
     agree({name: kernel(*on_device)}, {name: plain()}, tolerance)
-    run = lambda: jax.block_until_ready(kernel(*on_device))  # noqa: E731
+
+    def run():
+        return jax.block_until_ready(kernel(*on_device))
+
     return Group([Case(f"quantjax {name}", run, note), Case(f"numpy {name}", plain), floor(*arrays)], first)

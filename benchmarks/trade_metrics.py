@@ -158,7 +158,10 @@ def _join(trades: TradeSeries, series: lob.BookSeries) -> Group:
         return Group(cases, first)
     left = pd.DataFrame({"time": trade_ns})
     right = pd.DataFrame({"time": book_ns, "bid": columns[0], "ask": columns[1], "b": columns[2], "a": columns[3]})
-    merge = lambda: pd.merge_asof(left, right, on="time", allow_exact_matches=False)  # noqa: E731
+
+    def merge():
+        return pd.merge_asof(left, right, on="time", allow_exact_matches=False)
+
     agree({"bid": joined.bid}, {"bid": merge()["bid"]})
     return Group([*cases, Case("pandas merge_asof", merge, "touch")], first)
 
@@ -236,7 +239,9 @@ def _vpin(trades: TradeSeries) -> Group:
         buy, sell = (jnp.asarray(volume, float) for volume in (buckets.buy, buckets.sell))
         return vpin_of_buckets(buy, sell, float(BUCKET_LOTS), WINDOW)
 
-    driver = lambda trades: vpin(trades, BUCKET_LOTS * LOT_SIZE, window=WINDOW, lot_size=LOT_SIZE)  # noqa: E731
+    def driver(trades):
+        return vpin(trades, BUCKET_LOTS * LOT_SIZE, window=WINDOW, lot_size=LOT_SIZE)
+
     first = first_calls(driver, trades)
     arguments = jnp.asarray(lots), jnp.asarray(bought), jnp.ones(COUNT, bool)
     kernel, of_kernel = compiled(buckets_to_vpin, *arguments)

@@ -10,11 +10,11 @@ import jax
 
 jax.config.update("jax_enable_x64", True)  # prices want double precision
 
-import numpy as np  # noqa: E402
-from recording import OUT, chosen_recording  # noqa: E402
+import numpy as np
+from recording import OUT, chosen_recording
 
-from quantjax import io, lob  # noqa: E402
-from quantjax.report import candles  # noqa: E402
+from quantjax import io, lob
+from quantjax.report import candles
 
 data = io.read_books(chosen_recording(), levels=1, clock="exchange")
 symbol = next(symbol for symbol, trades in data.trades.items() if len(trades))

@@ -11,11 +11,11 @@ import jax
 
 jax.config.update("jax_enable_x64", True)  # prices want double precision
 
-import numpy as np  # noqa: E402
-from recording import OUT, chosen_recording  # noqa: E402
+import numpy as np
+from recording import OUT, chosen_recording
 
-from quantjax import io, lob  # noqa: E402
-from quantjax.report import impact_by_horizon_figure, microprice_adjustment, predictor_gains  # noqa: E402
+from quantjax import io, lob
+from quantjax.report import impact_by_horizon_figure, microprice_adjustment, predictor_gains
 
 data = io.read_books(chosen_recording(), levels=5, clock="exchange")
 symbol = next(symbol for symbol, series in data.series.items() if len(series))

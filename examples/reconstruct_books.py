@@ -11,11 +11,11 @@ import jax
 
 jax.config.update("jax_enable_x64", True)  # prices want double precision
 
-import numpy as np  # noqa: E402
-from recording import OUT, chosen_recording  # noqa: E402
+import numpy as np
+from recording import OUT, chosen_recording
 
-from quantjax import io, lob  # noqa: E402
-from quantjax.report import depth_heatmap  # noqa: E402
+from quantjax import io, lob
+from quantjax.report import depth_heatmap
 
 path = chosen_recording()
 data = io.read_updates(path, clock="exchange")

@@ -10,11 +10,11 @@ import jax
 
 jax.config.update("jax_enable_x64", True)  # prices want double precision
 
-import numpy as np  # noqa: E402
-from recording import OUT, chosen_recording  # noqa: E402
+import numpy as np
+from recording import OUT, chosen_recording
 
-from quantjax import io, lob  # noqa: E402
-from quantjax.report import spread_split_by_horizon, vpin_over_time  # noqa: E402
+from quantjax import io, lob
+from quantjax.report import spread_split_by_horizon, vpin_over_time
 
 # One clock for both: a recorder's may run a second behind the venue's.
 data = io.read_books(chosen_recording(), levels=1, clock="exchange")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
@@ -15,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from quantjax.lob.book import Book, BookSeries
+from quantjax.lob.cores import usable_cores
 from quantjax.lob.measures import BookMeasures, BookMetrics, columns, derive, walk
 from quantjax.lob.metrics.flags import changed_rows, since_last
 
@@ -163,7 +163,7 @@ def run_blocks(book: Book, tick_size, metrics: BookMetrics, take: Callable[[int,
         take(start, _block(block, tick_size, metrics=metrics, tiles=tiles))
 
     # XLA runs a block of this size on one thread: the cores are used by running blocks side by side.
-    with ThreadPoolExecutor(os.cpu_count() if on_cpu else 1) as pool:
+    with ThreadPoolExecutor(usable_cores() if on_cpu else 1) as pool:
         for _ in pool.map(run, range(0, book.batch_shape[0], rows)):
             pass  # an error in a thread is raised here
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ import jax
 import numpy as np
 
 from quantjax.lob.bars.aggregate import BarValues, aggregate_bars
+from quantjax.lob.cores import usable_cores
 
 __all__ = ["Columns", "aggregate_blocks", "blocks_of", "closing_rows", "in_parallel", "on_cpu", "pieces"]
 
@@ -31,20 +31,12 @@ def in_parallel(function: Callable[[Any], Any], items: Sequence[Any], *, first_a
     `first_alone`: the first before all others, so that threads do not compile the same kernel. Called by a function
     that is itself run in parallel it is a plain loop: never more threads than cores.
     """
-    workers = min(_cores(), len(items) - first_alone)
+    workers = min(usable_cores(), len(items) - first_alone)
     if workers < 2 or getattr(_thread, "of_a_pool", False):
         return [function(item) for item in items]
     first = [function(items[0])] if first_alone else []
     with ThreadPoolExecutor(workers, initializer=setattr, initargs=(_thread, "of_a_pool", True)) as pool:
         return [*first, *pool.map(function, items[len(first) :])]
-
-
-def _cores() -> int:
-    """The cores that this process may use, which in a container are often not all."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:
-        return os.cpu_count() or 1
 
 
 def on_cpu() -> AbstractContextManager[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from jaxtyping import Float, Int, Int64
 
 from quantjax.lob.arguments import whole_number
 from quantjax.lob.book import Book, BookSeries
+from quantjax.lob.cores import usable_cores
 from quantjax.lob.flow.order_flow import order_flow
 from quantjax.numerics.regression import as_floating
 
@@ -225,7 +225,7 @@ def _interval_sums(book: Book, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray
         numbers = here[new]
         return numbers, np.stack([np.asarray(part)[: len(numbers)] for part in block])
 
-    with ThreadPoolExecutor(os.cpu_count() if on_cpu else 1) as pool:
+    with ThreadPoolExecutor(usable_cores() if on_cpu else 1) as pool:
         for numbers, block in pool.map(run, range(0, num_rows, size)):
             sums[:, numbers] += block
     return sums[0, 1:-1], sums[1, 1:-1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -12,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from quantjax.lob.cores import usable_cores
 from quantjax.lob.padding import padded_length
 from quantjax.lob.reconstruction.kernel import LevelCodes, Plan, encode, last_updates, source_rows
 from quantjax.lob.reconstruction.price_grid import PriceGrid
@@ -44,7 +44,7 @@ def prepare(
 ) -> Prepared:
     """Codes of a stream, and the sizes to compile for."""
     # One thread a core on a CPU: XLA runs operations of this size on one.
-    threads = (os.cpu_count() or 1) if jax.default_backend() == "cpu" else 1
+    threads = usable_cores() if jax.default_backend() == "cpu" else 1
     block = block_length(len(updates), len(until))
     blocks = int(np.maximum(-(-np.diff(until, prepend=0) // block), 1).sum())
     threads = max(1, min(threads, blocks // 64))

@@ -12,8 +12,8 @@ import jax
 import numpy as np
 
 from quantjax.lob.book import BookSeries
+from quantjax.lob.padding import cut_to, padded
 from quantjax.lob.trades.join import JoinedTrades, future_mids, join_trades
-from quantjax.lob.trades.padded import cut_to, padded
 from quantjax.lob.trades.series import TradeSeries
 from quantjax.lob.trades.spreads import effective_spread_bps, split_spread_bps
 from quantjax.lob.trades.validation import require_valid

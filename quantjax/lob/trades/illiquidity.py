@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from quantjax.lob.metrics.sides import ratio
+from quantjax.lob.padding import padded
 from quantjax.lob.trades.intervals import cut_intervals
-from quantjax.lob.trades.padded import padded
 from quantjax.lob.trades.series import TradeSeries
 from quantjax.lob.trades.validation import require_valid
 from quantjax.numerics import Regression, ols

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal
@@ -11,6 +10,7 @@ import equinox as eqx
 import numpy as np
 
 from quantjax.lob.book import BookSeries
+from quantjax.lob.cores import usable_cores
 from quantjax.lob.intervals import interval_ns
 from quantjax.lob.trades.series import TradeSeries
 from quantjax.lob.trades.validation import require_trades
@@ -225,7 +225,7 @@ def as_of_rows(times: np.ndarray, at: np.ndarray, *, allow_equal: bool) -> np.nd
         low, high = np.searchsorted(times, block[[0, -1]], side)
         np.add(np.searchsorted(times[low:high], block, side), low - 1, out=row[start : start + _BLOCK])
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(usable_cores()) as pool:
         for _ in pool.map(search, range(0, len(at), _BLOCK)):
             pass  # an error in a thread is raised here
     return row

@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Float, Int8
 
 from quantjax.lob.book import BookSeries
+from quantjax.lob.padding import cut_to, padded
 from quantjax.lob.trades.join import JoinedTrades, join_trades
-from quantjax.lob.trades.padded import cut_to, padded
 from quantjax.lob.trades.series import TradeSeries
 from quantjax.lob.trades.validation import require_valid
 

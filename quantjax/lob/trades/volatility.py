@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 from quantjax.lob.arguments import whole_number
 from quantjax.lob.intervals import interval_ns
-from quantjax.lob.trades.padded import padded
+from quantjax.lob.padding import padded
 from quantjax.lob.trades.sampling import log_returns, observed, sample_prices
 from quantjax.lob.trades.windows import running_sum
 

@@ -15,8 +15,8 @@ from jaxtyping import Float
 from quantjax.lob.arguments import plain, whole_number
 from quantjax.lob.intervals import interval_ns
 from quantjax.lob.lots import to_lots
+from quantjax.lob.padding import cut_to, padded
 from quantjax.lob.trades.intervals import cut_intervals, require_few
-from quantjax.lob.trades.padded import cut_to, padded
 from quantjax.lob.trades.series import TradeSeries
 from quantjax.lob.trades.validation import require_valid
 from quantjax.lob.trades.volume_buckets import split_volume

@@ -247,7 +247,7 @@ def test_cuts_run_on_the_cpu_where_the_default_is_a_gpu(monkeypatch):
 
 
 def test_never_more_threads_than_cores(monkeypatch):
-    monkeypatch.setattr(blocks_module, "_cores", lambda: 3)
+    monkeypatch.setattr(blocks_module, "usable_cores", lambda: 3)
     inside, alive = [], set()
 
     def inner(item):
