@@ -19,7 +19,7 @@ from quantjax.io.errors import DataError
 from quantjax.io.options import ReadOptions, ReadReport
 from quantjax.io.venue_books import Observer, in_base_currency
 from quantjax.lob import BookSeries, LevelUpdates, reconstruct
-from quantjax.lob.arguments import nanoseconds
+from quantjax.numerics.arguments import nanoseconds
 
 __all__ = ["UpdateCollector", "UpdateStream"]
 

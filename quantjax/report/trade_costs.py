@@ -73,8 +73,7 @@ def vpin_over_time(vpin: Vpin, *, size: tuple[float, float] = HALF) -> Figure:
         say(axes, "Too few buckets of volume were filled.")
         return figure
     time = vpin.end_ns.astype("datetime64[ns]")
-    own = np.abs(np.asarray(vpin.buy, np.float64) - np.asarray(vpin.sell, np.float64)) / vpin.bucket_lots
-    axes.plot(time, own, "o", color=MUTED, markersize=3.2, alpha=0.6, markeredgewidth=0, label="a bucket")
+    axes.plot(time, vpin.imbalance, "o", color=MUTED, markersize=3.2, alpha=0.6, markeredgewidth=0, label="a bucket")
     axes.plot(time, vpin.vpin, color=THIRD, label=f"VPIN, {vpin.window} buckets", drawstyle="steps-post")
     axes.set_ylim(-0.04, 1.06)
     axes.set_ylabel("|bought − sold| / volume")

@@ -12,12 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Shaped
 
-from quantjax.lob.arguments import check_positive, plain
 from quantjax.lob.bars.blocks import closing_rows, in_parallel
 from quantjax.lob.bars.cuts import BarKind, Cuts, cuts_at_closes
 from quantjax.lob.bars.imbalance_rules import UNBOUNDED, AdaptiveThreshold, FixedThreshold, ImbalanceState
 from quantjax.lob.bars.units import threshold_units, units_of
 from quantjax.lob.trades.series import TradeSeries
+from quantjax.numerics.arguments import check_positive, plain
 
 __all__ = ["ImbalanceBars", "imbalance_closes"]
 

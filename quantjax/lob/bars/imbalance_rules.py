@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from quantjax.lob.arguments import holds, plain, plain_float
+from quantjax.numerics.arguments import holds, plain, plain_float
 
 __all__ = ["UNBOUNDED", "AdaptiveThreshold", "FixedThreshold", "ImbalanceState"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import equinox as eqx
 import numpy as np
 
-from quantjax.lob.arguments import is_integer, plain
 from quantjax.lob.bars.cuts import BarKind, Cuts, cuts_at_closes
 from quantjax.lob.trades.series import TradeSeries
+from quantjax.numerics.arguments import is_integer, plain
 
 __all__ = ["TickBars"]
 

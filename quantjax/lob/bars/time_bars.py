@@ -7,10 +7,10 @@ from decimal import Decimal
 import equinox as eqx
 import numpy as np
 
-from quantjax.lob.arguments import is_integer, plain
 from quantjax.lob.bars.cuts import BarKind, Cuts
 from quantjax.lob.intervals import interval_ns
 from quantjax.lob.trades.series import TradeSeries
+from quantjax.numerics.arguments import is_integer, plain
 
 __all__ = ["TimeBars"]
 

@@ -11,10 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int, Int64
 
-from quantjax.lob.arguments import whole_number
 from quantjax.lob.book import Book, BookSeries
 from quantjax.lob.cores import usable_cores
 from quantjax.lob.flow.order_flow import order_flow
+from quantjax.numerics.arguments import whole_number
 from quantjax.numerics.regression import as_floating
 
 if TYPE_CHECKING:

@@ -11,12 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from quantjax.lob.arguments import whole_number
 from quantjax.lob.book import BookSeries
 from quantjax.lob.flow.imbalance import OrderFlowImbalance, aggregate, check_times
 from quantjax.lob.intervals import interval_ns
 from quantjax.lob.padding import padded_length
 from quantjax.lob.trades.intervals import require_few
+from quantjax.numerics.arguments import whole_number
 from quantjax.numerics.regression import Homoskedastic, NeweyWest, Regression, White, ols
 
 if TYPE_CHECKING:

@@ -16,11 +16,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-from quantjax.lob.arguments import whole_number
 from quantjax.lob.book import Book, BookSeries
 from quantjax.lob.flow.cells import cells_of, count_transitions, place_in_cells
 from quantjax.lob.flow.chain import expected_moves
 from quantjax.lob.ticks import price_ticks
+from quantjax.numerics.arguments import whole_number
 
 if TYPE_CHECKING:
     import pandas as pd

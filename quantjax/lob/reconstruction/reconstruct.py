@@ -9,7 +9,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from quantjax.lob.arguments import nanoseconds, whole_number
 from quantjax.lob.book import Book, BookSeries
 from quantjax.lob.reconstruction.kernel import LevelCodes, Plan, encode, last_updates, source_rows
 from quantjax.lob.reconstruction.price_grid import PriceGrid, price_grid
@@ -17,6 +16,7 @@ from quantjax.lob.reconstruction.rows import block_length, find_rows, lanes_that
 from quantjax.lob.reconstruction.validation import refuse_faults
 from quantjax.lob.ticks import tick_prices
 from quantjax.lob.updates import LevelUpdates
+from quantjax.numerics.arguments import nanoseconds, whole_number
 
 __all__ = ["reconstruct"]
 

@@ -11,12 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-from quantjax.lob.arguments import whole_number
 from quantjax.lob.metrics.sides import ratio
 from quantjax.lob.trades.intervals import cut_intervals
 from quantjax.lob.trades.series import TradeSeries
 from quantjax.lob.trades.validation import require_valid
-from quantjax.lob.trades.windows import rolling_sum
+from quantjax.numerics.arguments import whole_number
+from quantjax.numerics.running_sums import rolling_sum
 
 if TYPE_CHECKING:
     import pandas as pd

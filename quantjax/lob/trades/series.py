@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int, Int64
 
-from quantjax.lob.arguments import plain
+from quantjax.numerics.arguments import plain
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,11 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from quantjax.lob.arguments import whole_number
 from quantjax.lob.intervals import interval_ns
 from quantjax.lob.padding import padded
 from quantjax.lob.trades.sampling import log_returns, observed, sample_prices
-from quantjax.lob.trades.windows import running_sum
+from quantjax.numerics.arguments import whole_number
+from quantjax.numerics.running_sums import running_sum
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from quantjax.lob.arguments import whole_number
+from quantjax.numerics.arguments import whole_number
 
 __all__ = ["VolumeBuckets", "split_volume"]
 

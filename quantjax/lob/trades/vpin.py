@@ -12,7 +12,6 @@ import numpy as np
 from jax.scipy.special import ndtr
 from jaxtyping import Float
 
-from quantjax.lob.arguments import plain, whole_number
 from quantjax.lob.intervals import interval_ns
 from quantjax.lob.lots import to_lots
 from quantjax.lob.padding import cut_to, padded
@@ -20,7 +19,8 @@ from quantjax.lob.trades.intervals import cut_intervals, require_few
 from quantjax.lob.trades.series import TradeSeries
 from quantjax.lob.trades.validation import require_valid
 from quantjax.lob.trades.volume_buckets import split_volume
-from quantjax.lob.trades.windows import rolling_sum
+from quantjax.numerics.arguments import plain, whole_number
+from quantjax.numerics.running_sums import rolling_sum
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,6 +89,16 @@ class Vpin(eqx.Module):
 
     def __len__(self) -> int:
         return len(self.end_ns)
+
+    @property
+    def mostly_unknown(self) -> np.ndarray:
+        """Whether more than half of a bucket's volume is of unknown side, `[bucket]`."""
+        return 2 * self.unknown > self.bucket_lots
+
+    @property
+    def imbalance(self) -> np.ndarray:
+        """|V^B - V^S| / V of each bucket by itself, in [0, 1], `[bucket]`; NaN where it is mostly of unknown side."""
+        return np.where(self.mostly_unknown, np.nan, np.abs(self.buy - self.sell) / self.bucket_lots)
 
     def to_pandas(self) -> pd.DataFrame:
         """VPIN and the volumes in base currency, indexed by the UTC time each bucket was filled."""

@@ -14,7 +14,7 @@ from quantjax.lob.trades import (
     trade_imbalance,
     trade_imbalance_by_interval,
 )
-from quantjax.lob.trades.windows import rolling_sum
+from quantjax.numerics.running_sums import rolling_sum
 from tests.assertions import assert_close
 from tests.lob.trades.inputs import COUNT, random_trades, slopes
 from tests.reference import trade_metrics as oracle

@@ -7,10 +7,10 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from quantjax.lob.arguments import whole_number
 from quantjax.lob.intervals import interval_ns
 from quantjax.lob.padding import padded_length
 from quantjax.lob.trades import BulkVolume, illiquidity, sample_prices
+from quantjax.numerics.arguments import whole_number
 from tests.lob.trades.inputs import random_trades
 
 

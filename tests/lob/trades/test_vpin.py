@@ -71,6 +71,7 @@ def test_volume_is_conserved_to_the_last_lot():
     bought = np.where(found.unknown > 8750, np.nan, found.buy)
     assert np.isnan(bought).sum() == found.counts["buckets_mostly_unknown_side"] > 0
     assert_close(found.vpin, oracle.vpin(bought, found.sell, 17_500, 7))
+    assert_close(found.imbalance, np.abs(bought - found.sell) / 17_500)
     assert np.isnan(found.vpin[:6]).all()
     frame = found.to_pandas()
     assert_close(frame["buy"] + frame["sell"] + frame["unknown"], np.full(len(found), 17.5))
