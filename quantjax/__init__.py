@@ -12,9 +12,9 @@ from types import ModuleType as _ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from quantjax import io, lob, report
+    from quantjax import io, lob, pricing, report
 
-__all__ = ["io", "lob", "report"]
+__all__ = ["io", "lob", "pricing", "report"]
 __version__ = "0.1.0"
 
 

@@ -1,0 +1,5 @@
+"""Heston's model: characteristic function, cumulants, simulation."""
+
+from quantjax.pricing.heston.model import Heston
+
+__all__ = ["Heston"]
