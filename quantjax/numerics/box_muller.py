@@ -1,0 +1,54 @@
+"""Pairs of normal numbers from random words by Box and Muller's transform, in arithmetic that XLA vectorises."""
+
+from __future__ import annotations
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, UInt32
+
+from quantjax.numerics.logarithm import vector_log
+
+__all__ = ["box_muller"]
+
+# Taylor's series on [-pi/4, pi/4], as many terms as the precision takes.
+_TERMS = {np.dtype("float64"): 8, np.dtype("float32"): 5}
+_SIN = tuple((-1) ** k / math.factorial(2 * k + 1) for k in range(8))
+_COS = tuple((-1) ** k / math.factorial(2 * k) for k in range(8))
+
+
+def box_muller(
+    first: UInt32[jax.Array, "*batch"], second: UInt32[jax.Array, "*batch"], dtype
+) -> tuple[Float[jax.Array, "*batch"], Float[jax.Array, "*batch"]]:
+    """Two independent standard normals, sqrt(-2 ln u) (cos a, sin a), from two random 32-bit words.
+
+    `first` gives u = (word + 1/2) / 2^32, `second` the angle a on 2^32 equal steps: a pair has 64 random bits in either
+    `dtype` (float64 or float32), and no number is beyond 6.77, which one normal in 10^11 would be. Returns two arrays
+    `[...]`. Broadcasting. Source: Box & Muller (1958), Annals of Mathematical Statistics 29:610.
+
+    >>> a, b = box_muller(jnp.array([1 << 31], jnp.uint32), jnp.array([0], jnp.uint32), jnp.float32)
+    >>> a.round(4).tolist(), b.round(4).tolist()
+    ([1.1774], [0.0])
+    """
+    dtype = np.dtype(dtype)
+    u = (first.astype(dtype) + 0.5) * 2.0**-32
+    radius = jnp.sqrt(-2 * vector_log(u))
+    # The two highest bits are the quarter of the circle, the others an angle in [-pi/4, pi/4).
+    quarter = second >> np.uint32(30)
+    angle = jax.lax.bitcast_convert_type(second << np.uint32(2), jnp.int32).astype(dtype) * (math.pi / 2 * 2.0**-32)
+    square = angle * angle
+    sine = angle * _horner(square, _SIN[: _TERMS[dtype]])
+    cosine = _horner(square, _COS[: _TERMS[dtype]])
+    odd = (quarter & np.uint32(1)) != 0
+    x, y = jnp.where(odd, sine, cosine), jnp.where(odd, cosine, sine)
+    x = jnp.where((quarter == 1) | (quarter == 2), -x, x)
+    return radius * x, radius * jnp.where(quarter >= 2, -y, y)
+
+
+def _horner(x: jax.Array, coefficients: tuple[float, ...]) -> jax.Array:
+    value = jnp.full_like(x, coefficients[-1])
+    for coefficient in coefficients[-2::-1]:
+        value = value * x + coefficient
+    return value

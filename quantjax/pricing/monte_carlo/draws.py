@@ -1,0 +1,136 @@
+"""Where the normals of a simulation come from: pseudo-random numbers, antithetic or not, or Sobol's points."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from quantjax.numerics.arguments import whole_number
+from quantjax.numerics.box_muller import box_muller
+from quantjax.numerics.brownian_bridge import brownian_bridge
+from quantjax.numerics.sobol import scrambled, scrambling_seeds, sobol_directions, sobol_words, to_uniform
+from quantjax.numerics.threefry import key_words, threefry_2x32
+
+__all__ = ["Draws", "PseudoRandom", "Sobol"]
+
+Normals = tuple[Float[jax.Array, "path"], ...]
+Prepared = tuple[Any, Callable[[Any], Normals]]
+
+
+class Draws(eqx.Module):
+    """A source of normals for simulations: `PseudoRandom` or `Sobol`."""
+
+    @property
+    def replicates(self) -> int:
+        """How many independent estimates the standard error is made from; 1 takes it from the paths themselves."""
+        return 1
+
+    def chunk(self, key: jax.Array, replicate: jax.Array, chunk: jax.Array, num_paths: int) -> tuple[jax.Array, Draws]:
+        """The key and the draws of a chunk of `num_paths` paths."""
+        raise NotImplementedError
+
+    def prepare(
+        self, key: jax.Array, step_sizes: Float[jax.Array, "step"], num_factors: int, num_paths: int, dtype
+    ) -> Prepared:
+        """Rows, a pytree whose leading axis is the step, and a function from a row to the normals of that step.
+
+        The function gives one array `[path]` a factor. So a scan over the rows makes the numbers where they are used.
+        """
+        raise NotImplementedError
+
+
+class PseudoRandom(Draws):
+    """Independent normals: Threefry's words through Box and Muller's transform.
+
+    `antithetic=True`: the second half of the paths takes the normals of the first half with the other sign; the
+    standard error is then that of the pairs' means.
+    """
+
+    antithetic: bool = eqx.field(static=True, default=False)
+
+    def chunk(self, key, replicate, chunk, num_paths):
+        return jax.random.fold_in(key, chunk), self
+
+    def prepare(self, key, step_sizes, num_factors, num_paths, dtype) -> Prepared:
+        if self.antithetic and num_paths % 2:
+            raise ValueError(f"expected an even num_paths for antithetic pairs, got {num_paths}")
+        words = key_words(key)
+        path = jnp.arange(num_paths, dtype=jnp.uint32)
+        half = np.uint32(num_paths // 2)
+        pairs = (num_factors + 1) // 2
+
+        def normals(step: jax.Array) -> Normals:
+            number = jnp.where(path < half, path, path - half) if self.antithetic else path
+            drawn: list[jax.Array] = []
+            for pair in range(pairs):
+                counter = jnp.full_like(path, step * np.uint32(pairs) + np.uint32(pair))
+                drawn += box_muller(*threefry_2x32(words, number, counter), dtype)
+            if self.antithetic:
+                drawn = [jnp.where(path < half, z, -z) for z in drawn]
+            return tuple(drawn[:num_factors])
+
+        return jnp.arange(len(step_sizes), dtype=jnp.uint32), normals
+
+
+class Sobol(Draws):
+    """Sobol's points with Owen's scrambling, on a Brownian bridge.
+
+    `scramblings` independent ones share the paths, and the standard error is that of their means: at least 2, 16 is
+    usual. `bridge=True`: the first dimensions give the ends of the Brownian paths, the next their middles; False takes
+    them step by step. `start` is the number of the first point. The number of paths of each scrambling must be a power
+    of two, and steps x factors at most 21,201.
+    """
+
+    scramblings: int = eqx.field(static=True, default=16)
+    bridge: bool = eqx.field(static=True, default=True)
+    start: jax.Array | int = 0
+
+    def __check_init__(self):
+        whole_number(self.scramblings, "scramblings", 2)
+
+    @property
+    def replicates(self) -> int:
+        return self.scramblings
+
+    def chunk(self, key, replicate, chunk, num_paths):
+        return jax.random.fold_in(key, replicate), Sobol(
+            self.scramblings, self.bridge, chunk.astype(jnp.uint32) * np.uint32(num_paths)
+        )
+
+    def prepare(self, key, step_sizes, num_factors, num_paths, dtype) -> Prepared:
+        if num_paths & (num_paths - 1):
+            raise ValueError(f"expected a power of two of Sobol points, got {num_paths}")
+        num_steps = len(step_sizes)
+        dimensions = num_steps * num_factors
+        directions = jnp.asarray(sobol_directions(dimensions)).reshape(num_steps, num_factors, -1)
+        seeds = scrambling_seeds(key, dimensions).reshape(num_steps, num_factors)
+        index = jnp.asarray(self.start, jnp.uint32) + jnp.arange(num_paths, dtype=jnp.uint32)
+
+        def normals(row) -> Normals:
+            numbers, seed = row
+            return tuple(
+                _quantile(scrambled(sobol_words(index, tuple(numbers[factor])), seed[factor]), dtype)
+                for factor in range(num_factors)
+            )
+
+        if not self.bridge:
+            return (directions, seeds), normals
+        drawn = jax.lax.map(normals, (directions, seeds))
+        root = jnp.sqrt(step_sizes)[:, None]
+        increments = [jnp.diff(brownian_bridge(z, jnp.cumsum(step_sizes)), axis=0, prepend=0.0) / root for z in drawn]
+        return tuple(increments), lambda row: row
+
+
+def _quantile(reverse: jax.Array, dtype) -> jax.Array:
+    """The normal quantile of scrambled words; by symmetry from the half below the median, where 1 - u has no digits."""
+    lowest = np.uint32(1)  # in reverse the highest bit is the lowest
+    upper = (reverse & lowest) != 0
+    below = to_uniform(jnp.where(upper, ~reverse, reverse), dtype)
+    z = jax.scipy.special.ndtri(below)
+    return jnp.where(upper, -z, z)
