@@ -1,6 +1,18 @@
 """The ground floor, which knows no finance."""
 
+from quantjax.numerics.brownian_bridge import brownian_bridge
 from quantjax.numerics.logarithm import vector_log
 from quantjax.numerics.regression import Homoskedastic, NeweyWest, Regression, White, as_floating, ols
+from quantjax.numerics.sobol import sobol_points
 
-__all__ = ["Homoskedastic", "NeweyWest", "Regression", "White", "as_floating", "ols", "vector_log"]
+__all__ = [
+    "Homoskedastic",
+    "NeweyWest",
+    "Regression",
+    "White",
+    "as_floating",
+    "brownian_bridge",
+    "ols",
+    "sobol_points",
+    "vector_log",
+]

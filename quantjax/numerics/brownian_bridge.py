@@ -14,18 +14,18 @@ from quantjax.numerics.regression import as_floating
 
 __all__ = ["bridge_levels", "brownian_bridge"]
 
+Steps = Float[jax.Array, "step *batch"]
 
-def brownian_bridge(
-    normals: Float[jax.Array, "step *batch"], times: Float[jax.Array, "step"]
-) -> Float[jax.Array, "step *batch"]:
+
+def brownian_bridge(normals: Steps, times: Float[jax.Array, " step"]) -> Steps:
     """Brownian motion at `times` from independent normals, the first of which gives the end, the next the middle, ...
 
     W_m = ((t_r - t_m) W_l + (t_m - t_l) W_r + sqrt((t_m - t_l)(t_r - t_m)(t_r - t_l)) z) / (t_r - t_l)
 
     `normals` `[step, ...]`; `times` `[step]`, increasing from above 0, W_0 = 0. The law is that of running sums; the
     point is that low-discrepancy points, whose first dimensions are the best, then decide what matters most. Returns
-    W `[step, ...]`. Per item over the first axis, broadcasting over the others. Raises ValueError for shapes that do not
-    fit and for times that do not increase from 0 (where they are known); else NaN there. Source: Glasserman (2003),
+    W `[step, ...]`. Per item over the first axis, broadcasting over the others. Raises ValueError for shapes that do
+    not fit and for times that do not increase from 0, where they are known; else NaN there. Source: Glasserman (2003),
     Monte Carlo methods in financial engineering, section 3.1.1 and fig. 3.2.
 
     >>> brownian_bridge(jnp.array([2.0, 0.0]), jnp.array([1.0, 4.0])).tolist()

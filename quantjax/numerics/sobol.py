@@ -96,7 +96,7 @@ def sobol_words(index: UInt32[jax.Array, "*batch"], directions: tuple[jax.Array,
     return word
 
 
-def scrambling_seeds(key: jax.Array, num_dimensions: int) -> UInt32[jax.Array, "dimension"]:
+def scrambling_seeds(key: jax.Array, num_dimensions: int) -> UInt32[jax.Array, " dimension"]:
     """One seed a dimension for `scrambled`. Per item."""
     counter = jnp.arange(num_dimensions, dtype=jnp.uint32)
     return threefry_2x32(key_words(key), counter, jnp.zeros_like(counter))[0]

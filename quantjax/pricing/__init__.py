@@ -1,5 +1,39 @@
 """Option pricing: models, Fourier and Monte Carlo engines, implied volatility, calibration."""
 
-from quantjax.pricing.heston import Heston
+from quantjax.pricing.heston import FullTruncationEuler, Heston, QuadraticExponential
+from quantjax.pricing.monte_carlo import (
+    Asian,
+    Barrier,
+    ConditionalPaths,
+    ControlVariate,
+    Digital,
+    European,
+    MonteCarlo,
+    MonteCarloResult,
+    Paths,
+    PseudoRandom,
+    Sobol,
+    SpotControl,
+    VarianceSwap,
+    simulate_price,
+)
 
-__all__ = ["Heston"]
+__all__ = [
+    "Asian",
+    "Barrier",
+    "ConditionalPaths",
+    "ControlVariate",
+    "Digital",
+    "European",
+    "FullTruncationEuler",
+    "Heston",
+    "MonteCarlo",
+    "MonteCarloResult",
+    "Paths",
+    "PseudoRandom",
+    "QuadraticExponential",
+    "Sobol",
+    "SpotControl",
+    "VarianceSwap",
+    "simulate_price",
+]

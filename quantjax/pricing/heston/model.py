@@ -26,8 +26,8 @@ class Heston(eqx.Module):
 
     `v0`: variance now; `kappa`: speed of mean reversion, a year; `theta`: variance in the long run; `xi`: volatility of
     variance; `rho`: correlation of spot and variance, -1 < rho < 1. Parameters are leaves, scalars or `[...]` alike; a
-    batched model goes through `jax.vmap`. `scheme`: how `simulate` steps. Raises ValueError for numbers outside their domain (v0, theta, kappa, xi >= 0,
-    |rho| < 1) as far as they are known, and for float64 while JAX's x64 mode is off.
+    batched model goes through `jax.vmap`. `scheme`: how `simulate` steps. Raises ValueError for numbers outside their
+    domain (v0, theta, kappa, xi >= 0, |rho| < 1) as far as they are known, and for float64 while JAX's x64 mode is off.
 
     Source: Heston (1993), A closed-form solution for options with stochastic volatility, RFS 6(2):327.
 
@@ -56,24 +56,24 @@ class Heston(eqx.Module):
         u = split(u)
         return log_characteristic(u, t, self.v0, self.kappa, self.theta, self.xi, self.rho).joined()
 
-    def simulate(self, times, num_paths: int, *, key: jax.Array, draws: Draws = PseudoRandom()) -> Paths:
+    def simulate(self, times, num_paths: int, *, key: jax.Array, draws: Draws | None = None) -> Paths:
         """Paths of ln(S_t / F_t) and of the variance at `times`, by the model's `scheme`.
 
-        `times` `[time]`: years, increasing from above 0; `draws`: `PseudoRandom()` or `Sobol()`. Returns `Paths`, arrays
-        `[time, path]` of the parameters' dtype. Raises ValueError for times that do not increase, and for traced times
-        unless the scheme has `substeps`. Per item.
+        `times` `[time]`: years, increasing from above 0; `draws`: `PseudoRandom()` (default) or `Sobol()`. Returns
+        `Paths`, arrays `[time, path]` of the parameters' dtype. Raises ValueError for times that do not increase, and
+        for traced times unless the scheme has `substeps`. Per item.
 
         >>> paths = Heston(0.04, 1.5, 0.04, 0.5, -0.7).simulate([0.5, 1.0], 1000, key=jax.random.key(0))
         >>> paths.spot.shape, abs(float(paths.spot[-1].mean()) - 1) < 0.02
         ((2, 1000), True)
         """
-        return simulate_paths(self, self.scheme, times, num_paths, key=key, draws=draws)
+        return simulate_paths(self, self.scheme, times, num_paths, key=key, draws=draws or PseudoRandom())
 
     def simulate_conditional(
-        self, times, num_paths: int, *, key: jax.Array, draws: Draws = PseudoRandom()
+        self, times, num_paths: int, *, key: jax.Array, draws: Draws | None = None
     ) -> ConditionalPaths:
         """Paths of the variance at `times`, and the normal law of ln(S_t / F_t) given them. As `simulate`. Per item."""
-        return simulate_conditional(self, self.scheme, times, num_paths, key=key, draws=draws)
+        return simulate_conditional(self, self.scheme, times, num_paths, key=key, draws=draws or PseudoRandom())
 
     def total_variance(self, t: Value) -> Value:
         """E int_0^t v ds = theta t + (v0 - theta) (1 - e^(-kappa t)) / kappa: the fair strike of a variance swap times t.

@@ -132,7 +132,7 @@ class QuadraticExponential(eqx.Module):
         exponential = jnp.maximum(scale * (_minus_log_tail(bounded) + vector_log(mass)), 0.0)
         after = jnp.where(quadratic, scale * (jnp.sqrt(b_square) + z) ** 2, exponential)
 
-        # E[exp(A v')] where it is finite: exp(A b^2 a / (1 - 2 A a)) / sqrt(1 - 2 A a), or p + (1 - p) / (1 - A / beta).
+        # E exp(A v') where finite: exp(A b^2 a / (1 - 2 A a)) / sqrt(1 - 2 A a), or p + (1 - p) / (1 - A / beta).
         exponent = k2 + 0.5 * k3
         room = 1 - jnp.where(quadratic, 2.0, 1.0) * exponent * scale
         finite = room > 0

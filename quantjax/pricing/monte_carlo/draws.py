@@ -19,7 +19,7 @@ from quantjax.numerics.threefry import key_words, threefry_2x32
 
 __all__ = ["Draws", "PseudoRandom", "Sobol"]
 
-Normals = tuple[Float[jax.Array, "path"], ...]
+Normals = tuple[Float[jax.Array, " path"], ...]
 Prepared = tuple[Any, Callable[[Any], Normals]]
 
 
@@ -31,12 +31,24 @@ class Draws(eqx.Module):
         """How many independent estimates the standard error is made from; 1 takes it from the paths themselves."""
         return 1
 
+    @property
+    def group(self) -> int:
+        """How many paths make one independent sample."""
+        return 1
+
+    def check(self, num_paths: int, num_chunks: int) -> None:
+        """Raise ValueError where chunks of `num_paths` paths, so many a replicate, do not suit these draws."""
+
+    def averaged(self, values: Float[jax.Array, "*batch path"]) -> Float[jax.Array, "*batch sample"]:
+        """Independent samples out of values by path."""
+        return values
+
     def chunk(self, key: jax.Array, replicate: jax.Array, chunk: jax.Array, num_paths: int) -> tuple[jax.Array, Draws]:
         """The key and the draws of a chunk of `num_paths` paths."""
         raise NotImplementedError
 
     def prepare(
-        self, key: jax.Array, step_sizes: Float[jax.Array, "step"], num_factors: int, num_paths: int, dtype
+        self, key: jax.Array, step_sizes: Float[jax.Array, " step"], num_factors: int, num_paths: int, dtype
     ) -> Prepared:
         """Rows, a pytree whose leading axis is the step, and a function from a row to the normals of that step.
 
@@ -53,6 +65,14 @@ class PseudoRandom(Draws):
     """
 
     antithetic: bool = eqx.field(static=True, default=False)
+
+    @property
+    def group(self) -> int:
+        return 2 if self.antithetic else 1
+
+    def averaged(self, values):
+        half = values.shape[-1] // 2
+        return 0.5 * (values[..., :half] + values[..., half:]) if self.antithetic else values
 
     def chunk(self, key, replicate, chunk, num_paths):
         return jax.random.fold_in(key, chunk), self
@@ -98,10 +118,17 @@ class Sobol(Draws):
     def replicates(self) -> int:
         return self.scramblings
 
+    def check(self, num_paths, num_chunks) -> None:
+        points = num_paths * num_chunks
+        if points & (points - 1) or points > 1 << 32:
+            raise ValueError(
+                f"expected a power of two, 2^32 at most, of Sobol points for each of {self.scramblings} scramblings, "
+                f"got {points} in {num_chunks} chunks; take powers of two for num_paths, chunk_paths and scramblings"
+            )
+
     def chunk(self, key, replicate, chunk, num_paths):
-        return jax.random.fold_in(key, replicate), Sobol(
-            self.scramblings, self.bridge, chunk.astype(jnp.uint32) * np.uint32(num_paths)
-        )
+        start = chunk.astype(jnp.uint32) * np.uint32(num_paths)
+        return jax.random.fold_in(key, replicate), Sobol(self.scramblings, self.bridge, start)
 
     def prepare(self, key, step_sizes, num_factors, num_paths, dtype) -> Prepared:
         if num_paths & (num_paths - 1):

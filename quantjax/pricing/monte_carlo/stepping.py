@@ -58,7 +58,7 @@ def simulate_paths(model, scheme: VarianceScheme, times, num_paths: int, *, key:
     variance, (log_spot, integrated) = _scan(
         model, scheme, times, counts, num_paths, advance=advance, num_states=2, num_factors=2, key=key, draws=draws
     )
-    return Paths(times, jnp.zeros((), times.dtype), log_spot, variance, integrated)
+    return Paths(times, *_centred(times), log_spot, variance, integrated)
 
 
 def simulate_conditional(
@@ -74,7 +74,7 @@ def simulate_conditional(
     variance, (mean, log_variance, integrated) = _scan(
         model, scheme, times, counts, num_paths, advance=advance, num_states=3, num_factors=1, key=key, draws=draws
     )
-    return ConditionalPaths(times, jnp.zeros((), times.dtype), mean, log_variance, variance, integrated)
+    return ConditionalPaths(times, *_centred(times), mean, log_variance, variance, integrated)
 
 
 def check_times(times) -> np.ndarray | jax.Array:
@@ -107,6 +107,11 @@ def _grid(model, scheme: VarianceScheme, times) -> tuple[jax.Array, list[int]]:
     return jnp.asarray(times, jnp.result_type(*jax.tree.leaves(model))), counts
 
 
+def _centred(times: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """ln S_0 and ln F_t of paths relative to their forwards."""
+    return jnp.zeros((), times.dtype), jnp.zeros_like(times)
+
+
 def _scan(model, scheme, times, counts, num_paths, *, advance, num_states, num_factors, key, draws):
     """States at all times, `[time, path]` each: a scan over each run of gaps that take equally many steps."""
     num_paths, dtype = whole_number(num_paths, "num_paths"), times.dtype
@@ -129,13 +134,15 @@ def _scan(model, scheme, times, counts, num_paths, *, advance, num_states, num_f
     seen, first_gap, first_step = [], 0, 0
     for count, run in groupby(counts):
         length = len(list(run))
-        coefficients = jax.vmap(lambda size: scheme.coefficients(model, size))(
-            gaps[first_gap : first_gap + length] / count
-        )
-        own = jax.tree.map(
-            lambda row: row[first_step : first_step + length * count].reshape(length, count, *row.shape[1:]), rows
-        )
+        sizes = gaps[first_gap : first_gap + length] / count
+        coefficients = jax.vmap(lambda size: scheme.coefficients(model, size))(sizes)
+        own = _folded(rows, slice(first_step, first_step + length * count), length)
         state, states = jax.lax.scan(gap, state, (coefficients, own))
         seen.append(states)
         first_gap, first_step = first_gap + length, first_step + length * count
     return jax.tree.map(lambda *parts: jnp.concatenate(parts), *seen)
+
+
+def _folded(rows, steps: slice, length: int):
+    """The rows of these steps, `[gap, step, ...]`."""
+    return jax.tree.map(lambda row: row[steps].reshape(length, -1, *row.shape[1:]), rows)
