@@ -10,6 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from quantjax.numerics.fusion import in_one_loop
+
 __all__ = ["vector_log"]
 
 _SQRT_HALF_BITS = 0x3FE6A09E667F3BCD  # of sqrt(1/2): the mantissa is brought into [sqrt(1/2), sqrt(2))
@@ -30,7 +32,7 @@ def vector_log(x: jax.Array) -> jax.Array:
     coefficients of FreeBSD's msun `e_log.c` (Sun Microsystems, 1993).
     """
     if x.dtype != jnp.float64:
-        return jnp.log(x)
+        return in_one_loop(jnp.log(x))
     return jax.lax.platform_dependent(x, cpu=_log, default=jnp.log)
 
 
@@ -41,11 +43,12 @@ def _log_jvp(primals, tangents):
 
 
 def _log(x: jax.Array) -> jax.Array:
+    x = in_one_loop(x)
     bits = jax.lax.bitcast_convert_type(x, jnp.int64) + np.int64(_ONE_BITS - _SQRT_HALF_BITS)
     exponent = ((bits >> 52) - 1023).astype(jnp.float64)
     mantissa = jax.lax.bitcast_convert_type((bits & np.int64(_MANTISSA)) + np.int64(_SQRT_HALF_BITS), jnp.float64)
     f = mantissa - 1
-    s = f / (2 + f)
+    s = in_one_loop(f / (2 + f))
     z = s * s
     w = z * z
     even = w * (_EVEN[0] + w * (_EVEN[1] + w * _EVEN[2]))

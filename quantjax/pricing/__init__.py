@@ -1,6 +1,8 @@
 """Option pricing: models, Fourier and Monte Carlo engines, implied volatility, calibration."""
 
+from quantjax.pricing.black import black_price
 from quantjax.pricing.heston import FullTruncationEuler, Heston, QuadraticExponential
+from quantjax.pricing.implied_vol import implied_vol
 from quantjax.pricing.monte_carlo import (
     Asian,
     Barrier,
@@ -35,5 +37,7 @@ __all__ = [
     "Sobol",
     "SpotControl",
     "VarianceSwap",
+    "black_price",
+    "implied_vol",
     "simulate_price",
 ]
