@@ -8,12 +8,14 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
+from jaxtyping import Bool, Float
 
 from quantjax.numerics.arguments import whole_number
 from quantjax.pricing.monte_carlo.control_variates import ControlVariate, SpotControl
 from quantjax.pricing.monte_carlo.draws import Draws, PseudoRandom
 from quantjax.pricing.monte_carlo.moments import Moments, controlled_mean, merged, moments, no_moments
-from quantjax.pricing.monte_carlo.payoffs import payment
+from quantjax.pricing.monte_carlo.payoffs import European, payment
 from quantjax.pricing.monte_carlo.stepping import check_times
 
 __all__ = ["MonteCarlo", "MonteCarloResult", "simulate_price"]
@@ -60,6 +62,27 @@ class MonteCarlo(eqx.Module):
     def total_paths(self) -> int:
         """The paths that are simulated, `num_paths` or a few more."""
         return self.paths_per_chunk * self.num_chunks * self.draws.replicates
+
+    def normalised_price(
+        self,
+        model,
+        log_moneyness: Float[jax.Array, "maturity strike"],
+        maturities: Float[jax.Array, " maturity"],
+        call: Bool[jax.Array, "maturity strike"],
+        *,
+        key: jax.Array | None = None,
+    ) -> Float[jax.Array, "maturity strike"]:
+        """E (S/F - K/F)^+ or E (K/F - S/F)^+: what `pricing.price` asks of an engine, all from the same paths.
+
+        Maturities in any order where they are known; traced ones must increase. Raises ValueError without a `key`.
+        """
+        if key is None:
+            raise ValueError("expected key=jax.random.key(...) for a Monte Carlo engine, got None")
+        order: list[int] = list(range(len(maturities)))
+        if not isinstance(maturities, Tracer):
+            maturities, order = (array.tolist() for array in np.unique(np.asarray(maturities), return_inverse=True))
+        payoffs = [European(jnp.exp(log_moneyness[row]), call[row], at) for row, at in enumerate(order)]
+        return jnp.stack(simulate_price(model, payoffs, maturities, engine=self, key=key).price)
 
 
 class MonteCarloResult(eqx.Module):

@@ -9,7 +9,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from quantjax.numerics.regression import as_floating
 from quantjax.pricing.monte_carlo.paths import ConditionalPaths, Paths
@@ -37,25 +37,31 @@ class Payoff(Protocol):
 
 
 class European(eqx.Module):
-    """max(S_T - K, 0), or max(K - S_T, 0) with `call=False`.
+    """max(S_T - K, 0), or max(K - S_T, 0) where `call` is False.
 
-    `strike`: one number or `[...]`; `at`: which of the times is T, the last by default.
+    `strike`: one number or `[...]`; `call`: one truth value or `[...]`; `at`: which of the times is T, the last by
+    default.
     """
 
     strike: Strike = eqx.field(converter=as_strike)
-    call: bool = eqx.field(static=True, default=True)
+    call: Bool[jax.Array, "*strike"] = eqx.field(converter=jnp.asarray, default=True)
     at: int = eqx.field(static=True, default=-1)
 
+    def __check_init__(self):
+        if self.call.dtype != jnp.bool_:
+            raise TypeError(f"expected call as True, False or an array of truth values, got {self.call!r}")
+
     def __call__(self, paths: Paths) -> Payment:
-        gain = paths.spot[self.at] - _column(self.strike)
-        return jnp.maximum(gain if self.call else -gain, 0.0)
+        return jnp.maximum(self._sign(paths) * (paths.spot[self.at] - _column(self.strike)), 0.0)
 
     def given_variance(self, paths: ConditionalPaths) -> Payment:
         """Black's formula of what the variance's path leaves random."""
-        sign = 1.0 if self.call else -1.0
-        forward, strike = paths.spot[self.at], _column(self.strike)
+        sign, strike = self._sign(paths), _column(self.strike)
         d1, d2 = _black_d(paths, strike, self.at)
-        return sign * (forward * _cdf(sign * d1) - strike * _cdf(sign * d2))
+        return sign * (paths.spot[self.at] * _cdf(sign * d1) - strike * _cdf(sign * d2))
+
+    def _sign(self, paths: Paths | ConditionalPaths) -> jax.Array:
+        return jnp.where(_column(self.call), 1, -1).astype(paths.times.dtype)
 
 
 class Digital(eqx.Module):
