@@ -15,9 +15,6 @@ from quantjax.numerics.trigonometry import vector_atan2, vector_sin_cos
 
 __all__ = ["SplitComplex", "split"]
 
-# ln(1 + z) / z = 1 - z/2 + z^2/3 - ...: so many terms where |z|^2 is below the square of the bound.
-_TERMS, _SERIES = 11, 0.03
-
 
 class SplitComplex(eqx.Module):
     """re + i im, of real arrays of one shape and dtype; arithmetic with its like and with real numbers and arrays."""
@@ -86,6 +83,14 @@ class SplitComplex(eqx.Module):
         versine = 2 * sine * sine
         return SplitComplex(less * (1 - versine) - versine, (less + 1) * (2 * sine * cosine))
 
+    def at(self, index: int) -> SplitComplex:
+        """The part `[..., index:index+1, :]`, axis kept."""
+        return SplitComplex(self.re[..., index : index + 1, :], self.im[..., index : index + 1, :])
+
+    def where(self, condition, other: SplitComplex) -> SplitComplex:
+        """This where the condition holds, the other elsewhere."""
+        return SplitComplex(jnp.where(condition, self.re, other.re), jnp.where(condition, self.im, other.im))
+
     def sqrt(self) -> SplitComplex:
         """The root with a real part of 0 or more; its derivative at 0 is taken as 0."""
         modulus = jnp.sqrt(_nonzero(self.square_modulus()))
@@ -97,19 +102,11 @@ class SplitComplex(eqx.Module):
         im = jnp.where(right, smaller, jnp.where(self.im < 0, -larger, larger))
         return SplitComplex(jnp.where(zero, 0.0, re), jnp.where(zero, 0.0, im))
 
-    def log1p_ratio(self) -> SplitComplex:
-        """ln(1 + z) / z on the principal branch; 1 at 0, where it and its derivatives keep their digits."""
-        near = self.square_modulus() < _SERIES**2
-        # Each side of the choice sees only arguments at which its derivatives are finite.
-        far = SplitComplex(jnp.where(near, 1.0, self.re), jnp.where(near, 0.0, self.im))
-        small = SplitComplex(jnp.where(near, self.re, 0.0), jnp.where(near, self.im, 0.0))
-        series = SplitComplex(jnp.full_like(self.re, (-1) ** _TERMS / (_TERMS + 1)), jnp.zeros_like(self.im))
-        for term in range(_TERMS - 1, -1, -1):
-            series = series * small + (-1) ** term / (term + 1)
-        one_more = far + 1.0
-        logarithm = SplitComplex(0.5 * vector_log(one_more.square_modulus()), vector_atan2(one_more.im, one_more.re))
-        ratio = logarithm / far
-        return SplitComplex(jnp.where(near, series.re, ratio.re), jnp.where(near, series.im, ratio.im))
+    def log1p(self) -> SplitComplex:
+        """ln(1 + z) on the principal branch, with an absolute error of a rounding; not finite at -1."""
+        shifted = self.re + 1
+        square = shifted * shifted + self.im * self.im
+        return SplitComplex(0.5 * vector_log(square), vector_atan2(self.im, shifted))
 
     def joined(self) -> jax.Array:
         """The complex array."""

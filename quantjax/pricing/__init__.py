@@ -1,6 +1,8 @@
 """Option pricing: models, Fourier and Monte Carlo engines, implied volatility, calibration."""
 
 from quantjax.pricing.black import black_price
+from quantjax.pricing.forwards import forward_curve
+from quantjax.pricing.fourier import Lewis
 from quantjax.pricing.heston import FullTruncationEuler, Heston, QuadraticExponential
 from quantjax.pricing.implied_vol import implied_vol
 from quantjax.pricing.monte_carlo import (
@@ -19,6 +21,7 @@ from quantjax.pricing.monte_carlo import (
     VarianceSwap,
     simulate_price,
 )
+from quantjax.pricing.price import price
 
 __all__ = [
     "Asian",
@@ -29,6 +32,7 @@ __all__ = [
     "European",
     "FullTruncationEuler",
     "Heston",
+    "Lewis",
     "MonteCarlo",
     "MonteCarloResult",
     "Paths",
@@ -38,6 +42,8 @@ __all__ = [
     "SpotControl",
     "VarianceSwap",
     "black_price",
+    "forward_curve",
     "implied_vol",
+    "price",
     "simulate_price",
 ]

@@ -104,7 +104,8 @@ class Heston(eqx.Module):
 
 
 def _parameter(value, name: str) -> jax.Array:
-    value = as_floating(value, name)
+    # An int as a float: JAX's integers are of no weak dtype, and a parameter is not to widen float32 strikes.
+    value = as_floating(float(value) if isinstance(value, int) else value, name)
     if name == "rho":
         inside = holds(lambda x: ~(abs(x) >= 1), value)
         expected = "-1 < rho < 1"
