@@ -1,6 +1,15 @@
-"""Reading and writing: recorded order books of any format as arrays, their updates and quotes, results into files."""
+"""Reading and writing: recorded order books and option chains of any format, updates, quotes, results into files."""
 
 from quantjax.io import datasets
+from quantjax.io.chains import (
+    CHAIN_COLUMNS,
+    CHAIN_FORMATS,
+    CHAIN_REASONS,
+    ChainRules,
+    OptionChain,
+    find_chain_format,
+    load_chain,
+)
 from quantjax.io.counts import COUNT_NAMES
 from quantjax.io.data import BookData
 from quantjax.io.errors import DataError
@@ -14,14 +23,19 @@ from quantjax.io.updates import UpdateData, read_updates
 from quantjax.io.writing import write_analysis, write_books, write_table
 
 __all__ = [
+    "CHAIN_COLUMNS",
+    "CHAIN_FORMATS",
+    "CHAIN_REASONS",
     "COUNT_NAMES",
     "FORMATS",
     "LOBSTER_EVENTS",
     "BookData",
     "BookStream",
+    "ChainRules",
     "DataError",
     "LobsterEvent",
     "LobsterMessages",
+    "OptionChain",
     "QuoteCheck",
     "QuoteData",
     "QuoteSeries",
@@ -29,7 +43,9 @@ __all__ = [
     "UpdateStream",
     "compare_quotes",
     "datasets",
+    "find_chain_format",
     "find_format",
+    "load_chain",
     "read_books",
     "read_quotes",
     "read_updates",

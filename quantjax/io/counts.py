@@ -18,7 +18,7 @@ class Counts(Counter[str]):
 
 COUNT_NAMES: dict[str, str] = {
     "rows_read": "lines, messages or inputs read",
-    "rows": "books given; level updates by io.read_updates, quotes by io.read_quotes",
+    "rows": "books given; level updates by io.read_updates, quotes by io.read_quotes and io.load_chain",
     "streams": "stretches in sync that io.read_updates gave",
     "trades": "trades seen",
     # skipped or cut

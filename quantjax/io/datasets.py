@@ -6,10 +6,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+from quantjax.io.chains import OptionChain, load_chain
 from quantjax.io.data import BookData
 from quantjax.io.reading import read_books
 
-__all__ = ["DATASETS", "books", "names", "path"]
+__all__ = ["DATASETS", "books", "chain", "names", "path"]
 
 VARIABLE = "QUANTJAX_DATA"
 
@@ -22,8 +23,13 @@ DATASETS: dict[str, str] = {
     "binance-coinm": "binance_raw/cm_btcusd_perp_20240808.gz",
     "binance-ethbtc": "binance_raw/ETHBTC_2020-11-01T09-00-00_update.json.gz",
     "cryptofeed-binance": "exchange_raw/cryptofeed_BINANCE.ws.1.0.gz",
+    "cboe-spx-2019": "options/cboe_SPX_20190409.csv.gz",
+    "cboe-spx-2022": "options/cboe_SPX_20220204close_quotedata.csv.gz",
+    "deribit-btc-20260422": "options/deribit_BTC_20260422_export.csv.gz",
+    "deribit-btc-20260427": "options/deribit_BTC_20260427_export.csv.gz",
+    "lean-goog-2015": "options/lean_goog_20151224_quotes_at_1100ET.csv.gz",
 }
-"""Files of the data sets; where a format has several, one of them."""
+"""Files of the data sets; where a format has several, one of them. Those under `options/` are option chains."""
 
 
 def names() -> tuple[str, ...]:
@@ -61,3 +67,12 @@ def books(name: str, **options: Any) -> BookData:
     'AMZN'
     """
     return read_books(path(name), **options)
+
+
+def chain(name: str, **options: Any) -> OptionChain:
+    """`io.load_chain` of a data set, with its keyword arguments. Driver.
+
+    >>> chain("cboe-spx-2019").symbol  # doctest: +SKIP
+    'SPX'
+    """
+    return load_chain(path(name), **options)

@@ -1,5 +1,6 @@
 """Option pricing: models, Fourier and Monte Carlo engines, implied volatility, calibration."""
 
+from quantjax.pricing.arbitrage import CalendarArbitrage, SliceArbitrage, calendar_arbitrage, slice_arbitrage
 from quantjax.pricing.black import black_price
 from quantjax.pricing.forwards import forward_curve
 from quantjax.pricing.fourier import Lewis
@@ -21,11 +22,14 @@ from quantjax.pricing.monte_carlo import (
     VarianceSwap,
     simulate_price,
 )
+from quantjax.pricing.parity import ParityFit, fit_parity
 from quantjax.pricing.price import price
+from quantjax.pricing.svi import Svi, SviFit, fit_svi
 
 __all__ = [
     "Asian",
     "Barrier",
+    "CalendarArbitrage",
     "ConditionalPaths",
     "ControlVariate",
     "Digital",
@@ -35,15 +39,23 @@ __all__ = [
     "Lewis",
     "MonteCarlo",
     "MonteCarloResult",
+    "ParityFit",
     "Paths",
     "PseudoRandom",
     "QuadraticExponential",
+    "SliceArbitrage",
     "Sobol",
     "SpotControl",
+    "Svi",
+    "SviFit",
     "VarianceSwap",
     "black_price",
+    "calendar_arbitrage",
+    "fit_parity",
+    "fit_svi",
     "forward_curve",
     "implied_vol",
     "price",
     "simulate_price",
+    "slice_arbitrage",
 ]

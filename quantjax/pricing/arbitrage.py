@@ -17,7 +17,8 @@ class SliceArbitrage(eqx.Module):
 
     `call_spread`: against a call of a lower strike that is cheaper; `wide_spread`: against a call of a higher strike
     that is cheaper by more than the discounted difference of the strikes; `butterfly`: against a portfolio of a lower
-    and a higher strike that never pays less. 0 where there is nothing to gain, NaN where the call has no bid.
+    and a higher strike that never pays less, of all those the one whose slopes on either side differ most. 0 where
+    there is nothing to gain, NaN where the call has no bid.
     """
 
     call_spread: Float[jax.Array, "*batch strike"]
@@ -45,7 +46,7 @@ class CalendarArbitrage(eqx.Module):
         return self.gain > 0
 
 
-def slice_arbitrage(strike, bid, ask, discount=1.0) -> SliceArbitrage:
+def slice_arbitrage(strike, bid, ask, discount: jax.typing.ArrayLike = 1.0) -> SliceArbitrage:
     """Call spreads and butterflies of one expiry that pay without risk at the quotes.
 
     Without arbitrage there are call prices within all bids and asks which fall in K, by no more than D dK, and are

@@ -32,7 +32,7 @@ class ParityFit(eqx.Module):
     num_pairs: Int[jax.Array, "*batch"]
 
 
-def fit_parity(strike, call, put, spread=1.0, discount=None) -> ParityFit:
+def fit_parity(strike, call, put, spread: jax.typing.ArrayLike = 1.0, discount=None) -> ParityFit:
     """Forward and discount factor by put-call parity: C - P = D (F - K), a line in K.
 
     `strike`, `call`, `put` `[..., strike]`: prices of European options of one expiry; pairs with a number that is not
@@ -69,34 +69,42 @@ def _fit(strike, call, put, spread, discount) -> ParityFit:
     base = base / jnp.maximum(base.max(-1, keepdims=True), jnp.finfo(base.dtype).tiny)
 
     def line(weight):
+        """The weighted line: D, a point on it, and the residuals."""
         total = _positive(weight.sum(-1, keepdims=True))
         k_mean, y_mean = ((weight * x).sum(-1, keepdims=True) / total for x in (k, y))
-        dk = k - k_mean
         if discount is None:
-            sxx = (weight * dk**2).sum(-1, keepdims=True)
-            slope = -(weight * dk * (y - y_mean)).sum(-1, keepdims=True) / _positive(sxx)
-            slope_influence = -weight * dk / _positive(sxx)
+            slope = -(weight * (k - k_mean) * (y - y_mean)).sum(-1, keepdims=True)
+            slope = slope / _positive((weight * (k - k_mean) ** 2).sum(-1, keepdims=True))
         else:
             slope = jnp.broadcast_to(discount, count.shape)[..., None]
-            slope_influence = jnp.zeros_like(weight)
-        residual = y - y_mean + slope * dk
-        return slope, k_mean, y_mean, residual, weight / total, slope_influence
+        return slope, k_mean, y_mean, y - y_mean + slope * (k - k_mean)
 
-    def reweighted(_, weight):
-        size = jnp.abs(line(weight)[3]) / s
+    def huber(residual):
+        """Weights, and those of the pairs that are not far out, which are all that curve the objective."""
+        size = jnp.abs(residual) / s
         scale = _MAD_TO_STD * jnp.nanmedian(jnp.where(used, size, jnp.nan), axis=-1, keepdims=True)
         far = size > _HUBER * scale
-        return jnp.where(far, base * _HUBER * scale / jnp.where(far, size, 1.0), base)
+        return jnp.where(far, base * _HUBER * scale / jnp.where(far, size, 1.0), base), jnp.where(far, 0.0, base)
 
-    weight = jax.lax.fori_loop(0, _ROUNDS, reweighted, base)
-    slope, k_mean, y_mean, residual, mean_influence, slope_influence = line(jax.lax.stop_gradient(weight))
+    weight = jax.lax.fori_loop(0, _ROUNDS, lambda _, weight: huber(line(weight)[3])[0], base)
+    slope, k_mean, y_mean, residual = line(weight)
     safe_slope = jnp.where(slope == 0, 1.0, slope)
-    influence = mean_influence / safe_slope - y_mean / safe_slope**2 * slope_influence  # on the forward
+    forward = k_mean + y_mean / safe_slope
+
+    # Huber & Ronchetti, eq. 7.81: influences by the curvature of the objective, scores by the weights.
+    weight, curving = huber(residual)
+    total = _positive(curving.sum(-1, keepdims=True))
+    centre = (curving * k).sum(-1, keepdims=True) / total
+    score = jnp.where(used, weight * residual, 0.0)
+    on_level, on_slope = score / total, jnp.zeros_like(score)
+    if discount is None:
+        on_slope = -score * (k - centre) / _positive((curving * (k - centre) ** 2).sum(-1, keepdims=True))
+    on_forward = (on_level - (forward - centre) * on_slope) / safe_slope
     dof = count - (2 if discount is None else 1)
     factor = jnp.where(dof > 0, count / jnp.maximum(dof, 1), jnp.nan)
 
     def error(influence):
-        square = factor * (jnp.where(used, influence * residual, 0.0) ** 2).sum(-1)
+        square = factor * (influence**2).sum(-1)
         positive = square > 0  # the inner where keeps the gradient finite at a perfect fit
         return jnp.where(positive, jnp.sqrt(jnp.where(positive, square, 1.0)), square)
 
@@ -104,10 +112,10 @@ def _fit(strike, call, put, spread, discount) -> ParityFit:
     known = (count > 0) & (spread_out if discount is None else True)
     nan = jnp.nan
     return ParityFit(
-        forward=jnp.where(known, (k_mean + y_mean / safe_slope)[..., 0], nan),
+        forward=jnp.where(known, forward[..., 0], nan),
         discount=jnp.where(known, slope[..., 0], nan),
-        forward_std_error=jnp.where(known, error(influence), nan),
-        discount_std_error=jnp.where(known, error(slope_influence) if discount is None else 0.0, nan),
+        forward_std_error=jnp.where(known, error(on_forward), nan),
+        discount_std_error=jnp.where(known, error(on_slope) if discount is None else 0.0, nan),
         residual=jnp.where(used & known[..., None], residual, nan),
         num_pairs=count,
     )

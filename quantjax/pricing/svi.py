@@ -5,7 +5,6 @@ from __future__ import annotations
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import optimistix as optx
 from jaxtyping import Bool, Float, Int
 
 from quantjax.numerics.regression import as_floating
@@ -13,7 +12,7 @@ from quantjax.numerics.regression import as_floating
 __all__ = ["Svi", "SviFit", "fit_svi"]
 
 _GRID = 9  # starts along m and along sigma
-_MAX_STEPS = 256
+_MAX_STEPS = 200
 _CHECKED = 201  # points at which the density is looked at
 
 
@@ -75,7 +74,7 @@ class SviFit(eqx.Module):
     `[..., strike]`: fitted less quoted total variance, NaN where there is no quote; `rms_error` `[...]`: the root of
     its mean square; `min_density` `[...]`: the least g(k) over the quoted strikes and half their range beyond on either
     side, negative where the smile has a butterfly arbitrage; `num_quotes`, `num_steps` `[...]`; `converged` `[...]`:
-    whether the solver met its tolerance; False too, with everything NaN, for fewer than five quotes.
+    whether the solver came to a minimum; False too, with everything NaN, for fewer than five quotes.
     """
 
     svi: Svi
@@ -88,7 +87,7 @@ class SviFit(eqx.Module):
     converged: Bool[jax.Array, "*batch"]
 
 
-def fit_svi(log_moneyness, total_variance, error=1.0) -> SviFit:
+def fit_svi(log_moneyness, total_variance, error: jax.typing.ArrayLike = 1.0) -> SviFit:
     """SVI by weighted least squares: min over the parameters of sum ((w(k_i) - w_i) / e_i)^2.
 
     `log_moneyness` k = ln(K / F), `total_variance` w = vol^2 T, `[strike]`; `error` e, a number or `[strike]`, > 0: how
@@ -114,7 +113,10 @@ def fit_svi(log_moneyness, total_variance, error=1.0) -> SviFit:
             f"expected log_moneyness and total_variance as [strike], got {list(k.shape)} and {list(w.shape)}; "
             "jax.vmap(fit_svi) fits several slices"
         )
-    return _fit(k, w, jnp.broadcast_to(jnp.asarray(error, w.dtype), w.shape))
+    # The solver works in JAX's default precision, which is no less than that of the quotes.
+    wide = jnp.result_type(float)
+    fit = _fit(k.astype(wide), w.astype(wide), jnp.broadcast_to(jnp.asarray(error, wide), w.shape))
+    return jax.tree.map(lambda leaf: leaf.astype(w.dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf, fit)
 
 
 @jax.jit
@@ -134,22 +136,25 @@ def _fit(k: jax.Array, w: jax.Array, error: jax.Array) -> SviFit:
     x, y = (k - low) / width, w / level
     steepest = 2 * width / level  # Lee's bound in these units
 
-    def residuals(z, arguments):
-        x, y, weight, steepest = arguments
+    def residuals(z, data):
+        x, y, weight, steepest = data
         return weight * (_unpack(z, steepest).total_variance(x) - y)
 
-    arguments = (x, y, weight, steepest)
-    start = _start(*(jax.lax.stop_gradient(one) for one in arguments))
-    tolerance = 1e-10 if dtype == jnp.float64 else 1e-5
-    solution = optx.least_squares(
-        residuals,
-        optx.LevenbergMarquardt(rtol=tolerance, atol=tolerance),
-        start,
-        args=arguments,
-        max_steps=_MAX_STEPS,
-        throw=False,
-    )
-    unit = _unpack(solution.value, steepest)
+    data = (x, y, weight, steepest)
+    held = jax.lax.stop_gradient(data)
+    z, num_steps, met = _levenberg_marquardt(lambda z: residuals(z, held), _start(*held))
+
+    # A Newton step at the minimum changes no value, and carries the derivatives of the implicit function theorem.
+    def half_square(z, data):
+        return 0.5 * (residuals(z, data) ** 2).sum()
+
+    hessian = jax.hessian(half_square)(z, held)
+    jitter = jnp.finfo(dtype).eps * jnp.trace(jnp.abs(hessian)) + jnp.finfo(dtype).tiny
+    gradient = jax.grad(half_square)(z, data)
+    step = jnp.linalg.solve(hessian + jitter * jnp.eye(5, dtype=dtype), gradient)
+    step = jnp.where(jnp.isfinite(step), step, 0.0)  # a slice without a minimum
+    z = z - (step - jax.lax.stop_gradient(step))
+    unit = _unpack(z, steepest)
     svi = Svi(unit.a * level, unit.b * level / width, unit.rho, low + unit.m * width, unit.sigma * width)
     enough = count >= 5
     residual = svi.total_variance(k) - w
@@ -162,9 +167,53 @@ def _fit(k: jax.Array, w: jax.Array, error: jax.Array) -> SviFit:
         rms_error=jnp.where(enough, jnp.sqrt(jnp.where(square > 0, square, 0.0)), jnp.nan),
         min_density=jnp.where(enough, svi.density_condition(points).min(), jnp.nan),
         num_quotes=count,
-        num_steps=jnp.asarray(solution.stats["num_steps"]),
-        converged=enough & (solution.result == optx.RESULTS.successful),
+        num_steps=num_steps,
+        converged=enough & met,
     )
+
+
+def _levenberg_marquardt(residuals, z: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """A minimum of sum r(z)^2 from `z`, the steps taken, and whether it is one.
+
+    It is where Gauss and Newton's step would lower the sum by no more than a rounding; or where the fit is exact. The
+    solver of optimistix asks for steps that change neither z nor the sum, which rounding keeps some slices from.
+    """
+    eps = jnp.finfo(z.dtype).eps
+    exact = (100 * eps) ** 2
+    identity = jnp.eye(len(z), dtype=z.dtype)
+
+    def about(z):
+        """r'r, the triangle R of J = Q R with columns of unit length, Q'r, and the lengths."""
+        r, jacobian = residuals(z), jax.jacfwd(residuals)(z)
+        norm = jnp.sqrt((jacobian**2).sum(0))
+        scale = jnp.where(norm > 0, norm, 1.0)
+        # With the squares of J'J, slices that turn outside their strikes are not fitted to the last digits.
+        q, triangle = jnp.linalg.qr(jnp.concatenate([jacobian / scale, eps * identity]))
+        return (r**2).sum(), triangle, q[: len(r)].T @ r, scale
+
+    def solved(triangle, projected, damping):
+        q, damped = jnp.linalg.qr(jnp.concatenate([triangle, jnp.sqrt(damping) * identity]))
+        return jax.scipy.linalg.solve_triangular(damped, q[: len(z)].T @ projected)
+
+    def unfinished(state):
+        _, _, num_steps, _, met = state
+        return (num_steps < _MAX_STEPS) & ~met
+
+    def step(state):
+        z, here, num_steps, damping, _ = state
+        cost, triangle, projected, scale = here
+        tried = z - solved(triangle, projected, damping) / scale
+        then = about(tried)
+        better = then[0] < cost
+        here = jax.tree.map(lambda new, old: jnp.where(better, new, old), then, here)
+        left = (here[2] ** 2).sum()  # what the linear model could still gain
+        met = (left <= 10 * eps * here[0]) | (here[0] <= exact)
+        damping = jnp.clip(jnp.where(better, damping / 5, damping * 4), eps**2, 1 / eps)
+        return jnp.where(better, tried, z), here, num_steps + 1, damping, met
+
+    start = (z, about(z), jnp.zeros((), jnp.int32), jnp.asarray(1e-2, z.dtype), jnp.asarray(False))
+    z, _, num_steps, _, met = jax.lax.while_loop(unfinished, step, start)
+    return z, num_steps, met
 
 
 def _unpack(z: jax.Array, steepest) -> Svi:
@@ -179,30 +228,50 @@ def _unpack(z: jax.Array, steepest) -> Svi:
 
 
 def _start(x, y, weight, steepest) -> jax.Array:
-    """The best of a grid of (m, sigma), each with the three linear parameters solved and clipped, as free numbers."""
+    """Free numbers of a slice near the best: of a grid of (m, ln sigma) the best point, led to the minimum over both.
+
+    For given m and sigma the curve is linear in the other three, which a linear solve gives: without them nothing is
+    left of the narrow curved valley that five free parameters make. Bounds are met by clipping.
+    """
+
+    def linear(point):
+        """The weighted columns of the three linear parameters, orthonormal, and the triangle that undoes it."""
+        u = (x - point[0]) / jnp.exp(point[1])
+        columns = jnp.stack([jnp.ones_like(u), u, jnp.sqrt(u**2 + 1)], -1) * weight[:, None]
+        # Equal or few strikes leave directions open: a little of the identity closes them.
+        size = jnp.sqrt((columns**2).sum()) + jnp.finfo(y.dtype).tiny
+        tiny = 10 * jnp.finfo(y.dtype).eps * size * jnp.eye(3, dtype=y.dtype)
+        q, triangle = jnp.linalg.qr(jnp.concatenate([columns, tiny]))
+        return u, q[: len(x)], triangle
+
+    def left_over(point):
+        _, q, _ = linear(point)
+        return weight * y - q @ (q.T @ (weight * y))
+
+    def bounded(point):
+        u, q, triangle = linear(point)
+        sigma = jnp.exp(point[1])
+        _, tilt, arch = jax.scipy.linalg.solve_triangular(triangle, q.T @ (weight * y))
+        arch = jnp.clip(arch, 1e-6, 0.499 * steepest * sigma)
+        tilt = jnp.clip(tilt, -0.999 * arch, 0.999 * arch)
+        edge = 0.999 * steepest * sigma - arch  # no wing beyond Lee's bound
+        tilt = jnp.clip(tilt, -edge, edge)
+        shape = tilt * u + arch * jnp.sqrt(u**2 + 1)
+        total = jnp.maximum((weight**2).sum(), jnp.finfo(y.dtype).tiny)
+        least = jnp.sqrt(arch**2 - tilt**2)
+        lowest = jnp.maximum((weight**2 * (y - shape)).sum() / total + least, 1e-6)
+        cost = ((weight * (lowest - least + shape - y)) ** 2).sum()
+        left, right = (arch - tilt) / sigma / steepest, (arch + tilt) / sigma / steepest
+        return cost, jnp.stack([jnp.log(lowest), _logit(left), _logit(right), point[0], point[1]])
+
     m = jnp.linspace(-0.25, 1.25, _GRID, dtype=y.dtype)
     sigma = jnp.geomspace(0.02, 2.0, _GRID, dtype=y.dtype)
-    m, sigma = (grid.ravel() for grid in jnp.meshgrid(m, sigma))
-    total = jnp.maximum((weight**2).sum(), jnp.finfo(y.dtype).tiny)
-
-    def solved(m, sigma):
-        linear = (x - m) / sigma
-        columns = jnp.stack([jnp.ones_like(x), linear, jnp.sqrt(linear**2 + 1)], -1) * weight[:, None]
-        gram = columns.T @ columns
-        jitter = 1e-6 * jnp.trace(gram) + jnp.finfo(y.dtype).tiny  # few or equal strikes leave directions open
-        _, tilt, arch = jnp.linalg.solve(gram + jitter * jnp.eye(3, dtype=y.dtype), columns.T @ (weight * y))
-        arch = jnp.clip(arch, 1e-4, 0.45 * steepest * sigma)
-        tilt = jnp.clip(tilt, -0.95 * arch, 0.95 * arch)
-        shape = tilt * linear + arch * jnp.sqrt(linear**2 + 1)
-        a = (weight**2 * (y - shape)).sum() / total
-        least = jnp.maximum(a + jnp.sqrt(arch**2 - tilt**2), 1e-3)
-        a = least - jnp.sqrt(arch**2 - tilt**2)
-        cost = ((weight * (a + shape - y)) ** 2).sum()
-        left, right = (arch - tilt) / sigma / steepest, (arch + tilt) / sigma / steepest
-        return cost, jnp.stack([jnp.log(least), _logit(left), _logit(right), m, jnp.log(sigma)])
-
-    cost, z = jax.vmap(solved)(m, sigma)
-    return z[jnp.argmin(jnp.where(jnp.isfinite(cost), cost, jnp.inf))]
+    points = jnp.stack([grid.ravel() for grid in jnp.meshgrid(m, jnp.log(sigma))], -1)
+    cost, z = jax.vmap(bounded)(points)
+    best = jnp.argmin(jnp.where(jnp.isfinite(cost), cost, jnp.inf))
+    led, _, _ = _levenberg_marquardt(left_over, points[best])
+    led_cost, led_z = bounded(led)
+    return jnp.where(led_cost < cost[best], led_z, z[best])
 
 
 def _logit(share: jax.Array) -> jax.Array:

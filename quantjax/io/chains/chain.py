@@ -1,0 +1,100 @@
+"""A loaded option chain: the quotes table, its expiries, and an account of what is not used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from quantjax.io.chains.surface import EXPIRY, by_expiry
+from quantjax.pricing.arbitrage import calendar_arbitrage, slice_arbitrage
+
+__all__ = ["OptionChain"]
+
+
+@dataclass(frozen=True, eq=False)
+class OptionChain:
+    """Option quotes of one underlying at one time, as `io.load_chain` gives them.
+
+    `table`: a row a quote, every one of the file, in the order of expiry and strike; its columns are those of
+    `io.CHAIN_COLUMNS`. `expiries`: a row an expiry: `expiry`, `settlement`, `maturity`, `exercise`; `forward`,
+    `discount` with `forward_std_error`, `discount_std_error` (NaN where it is borrowed), `forward_source`,
+    `discount_source`; `atm_vol`; `rate` = -ln(D) / T; `num_pairs` of a call and a put, the median
+    `parity_error` |C - P - D (F - K)| over them, and the share of them in which that is within half the two spreads,
+    `parity_within_spread`; `num_quotes`, `num_used`.
+
+    `symbol`; `as_of`, the time of the quotes, UTC; `spot`, NaN where nobody said; `counts`: `rows_read`, `rows` of the
+    table (a row of CBOE's has two options), and what could not be read, by the names of `io.COUNT_NAMES`; `source`,
+    `format`; `metadata`: `as_of_source`, `currency`, `source_unit` (of the prices in the file, where it is another),
+    `roots` of the options' symbols, `first_malformed_line`.
+    """
+
+    table: pd.DataFrame
+    expiries: pd.DataFrame
+    symbol: str
+    as_of: pd.Timestamp
+    spot: float
+    counts: dict[str, int]
+    source: Path
+    format: str
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The quotes table, a copy."""
+        return self.table.copy()
+
+    @property
+    def report(self) -> dict[str, int]:
+        """Quotes by what became of them: `used`, and the reasons of `io.CHAIN_REASONS` for the others; all together
+        are the rows of the table."""
+        found = self.table["reason"].value_counts()
+        return {"used": int(found.get("", 0))} | {str(name): int(n) for name, n in found.items() if name}
+
+    @property
+    def smiles(self) -> pd.DataFrame:
+        """The used quotes out of the money, one a strike: what models are fitted to."""
+        return self.table[self.table["used"] & self.table["out_of_the_money"]].reset_index(drop=True)
+
+    def arbitrage(self) -> pd.DataFrame:
+        """What the used out-of-the-money quotes would let one lock in, a row a quote that is sold; empty if nothing.
+
+        Columns: `kind` ('call spread', 'wide spread', 'butterfly', 'calendar'), `expiry`, `settlement`, `strike`,
+        `call`, `bid` of the quote that is sold, `gain` in quote currency an option: selling at bids and buying at asks,
+        after `pricing.slice_arbitrage` and `pricing.calendar_arbitrage` (against the next expiry). Puts are turned into
+        calls by parity, so that between a put and a call a gain within the forward's error says nothing.
+        """
+        smiles = self.smiles
+        discount, forward, strike = (smiles[name].to_numpy() for name in ("discount", "forward", "strike"))
+        carried = np.where(smiles["call"], 0.0, discount * (forward - strike))
+        priced = smiles.assign(call_bid=smiles["bid"] + carried, call_ask=smiles["ask"] + carried, row=smiles.index)
+        kept = self.expiries[self.expiries["forward"].notna()]
+        strike, bid, ask, row = by_expiry(
+            priced, kept, ["strike", "call_bid", "call_ask", "row"], expiry_step=8, strike_step=64
+        )
+        forward, discount = np.ones((2, len(strike)))
+        forward[: len(kept)], discount[: len(kept)] = kept["forward"], kept["discount"]
+        inside = slice_arbitrage(strike, bid, ask, discount)
+        later = np.minimum(np.arange(len(strike)) + 1, len(strike) - 1)
+        between = calendar_arbitrage(
+            strike, bid, forward, discount, strike[later], ask[later], forward[later], discount[later]
+        )
+        gains = {
+            "call spread": inside.call_spread,
+            "wide spread": inside.wide_spread,
+            "butterfly": inside.butterfly,
+            "calendar": between.gain,
+        }
+        columns = [*EXPIRY, "strike", "call", "bid"]
+        found = []
+        for kind, gain in gains.items():
+            gain = np.asarray(gain)
+            # Below a rounding of the prices there is nothing.
+            at = np.nonzero(gain > 1e-9 * np.maximum(np.abs(bid), 1.0))
+            found.append(smiles.loc[row[at].astype(int), columns].assign(kind=kind, gain=gain[at]))
+        return pd.concat(found, ignore_index=True)[["kind", *columns, "gain"]]
