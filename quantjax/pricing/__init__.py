@@ -24,6 +24,7 @@ from quantjax.pricing.monte_carlo import (
 )
 from quantjax.pricing.parity import ParityFit, fit_parity
 from quantjax.pricing.price import price
+from quantjax.pricing.quotes import OptionQuotes, stack_quotes
 from quantjax.pricing.svi import Svi, SviFit, fit_svi
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "Lewis",
     "MonteCarlo",
     "MonteCarloResult",
+    "OptionQuotes",
     "ParityFit",
     "Paths",
     "PseudoRandom",
