@@ -38,13 +38,15 @@ def price(
     discount=1.0,
     call=True,
     engine: Engine | None = None,
+    key: jax.Array | None = None,
 ) -> Float[jax.Array, "maturity strike"]:
     """Prices of European options: D E (S_T - K)^+ for calls, D E (K - S_T)^+ for puts, `[maturity, strike]`.
 
     `model`: a Module with `log_cf(u, t)` (`Heston`, `Black`, yours). `strikes` K: `[strike]`, or `[maturity, strike]`
     padded with NaN; `maturities` T in years, `[maturity]`; `forward` F(T) and `discount` D(T): scalar or `[maturity]`
     (`forward_curve` helps); `call`: True for calls, False for puts, or truth values of the shape of the strikes. With a
-    scalar maturity or strike the result lacks that axis. `engine`: `Lewis()` if not given, `Cos(...)`, `MonteCarlo(...)`.
+    scalar maturity or strike the result lacks that axis. `engine`: `Lewis()` if not given, `Cos(...)`, or
+    `MonteCarlo(...)`, which alone takes a `key` (`simulate_price` gives its standard errors as well).
 
     NaN strikes give NaN, and a gradient of 0; a maturity of 0 gives the intrinsic value; negative maturities, strikes and
     forwards that are only known when computing give NaN. Per item: for many models use `jax.vmap`; jit and grad with
@@ -90,7 +92,8 @@ def price(
     # What is not priced takes values at which everything, derivatives too, is finite.
     safe_forward = jnp.where(forward > 0, forward, 1.0)[:, None]
     log_moneyness = jnp.log(jnp.where(positive, table, safe_forward) / safe_forward)
-    value = engine.normalised_price(model, log_moneyness, jnp.where(later, rows, 1.0), calls)
+    drawn = {} if key is None else {"key": key}
+    value = engine.normalised_price(model, log_moneyness, jnp.where(later, rows, 1.0), calls, **drawn)
     value = value * safe_forward
     strike = jnp.where(known, table, 0.0)
     intrinsic = jnp.maximum(jnp.where(calls, safe_forward - strike, strike - safe_forward), 0.0)
