@@ -1,9 +1,11 @@
 """Option pricing: models, Fourier and Monte Carlo engines, implied volatility, calibration."""
 
 from quantjax.pricing.arbitrage import CalendarArbitrage, SliceArbitrage, calendar_arbitrage, slice_arbitrage
+from quantjax.pricing.bachelier import bachelier_implied_vol, bachelier_price
 from quantjax.pricing.black import black_price
 from quantjax.pricing.forwards import forward_curve
 from quantjax.pricing.fourier import Lewis
+from quantjax.pricing.greeks import Greeks, bachelier_greeks, black_greeks
 from quantjax.pricing.heston import FullTruncationEuler, Heston, QuadraticExponential
 from quantjax.pricing.implied_vol import implied_vol
 from quantjax.pricing.monte_carlo import (
@@ -25,7 +27,7 @@ from quantjax.pricing.monte_carlo import (
 from quantjax.pricing.parity import ParityFit, fit_parity
 from quantjax.pricing.price import price
 from quantjax.pricing.quotes import OptionQuotes, stack_quotes
-from quantjax.pricing.svi import Svi, SviFit, fit_svi
+from quantjax.pricing.svi import Svi, SviFit, fit_svi, fit_svi_slices
 
 __all__ = [
     "Asian",
@@ -36,6 +38,7 @@ __all__ = [
     "Digital",
     "European",
     "FullTruncationEuler",
+    "Greeks",
     "Heston",
     "Lewis",
     "MonteCarlo",
@@ -51,10 +54,15 @@ __all__ = [
     "Svi",
     "SviFit",
     "VarianceSwap",
+    "bachelier_greeks",
+    "bachelier_implied_vol",
+    "bachelier_price",
+    "black_greeks",
     "black_price",
     "calendar_arbitrage",
     "fit_parity",
     "fit_svi",
+    "fit_svi_slices",
     "forward_curve",
     "implied_vol",
     "price",

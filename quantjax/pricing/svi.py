@@ -8,8 +8,9 @@ import jax.numpy as jnp
 from jaxtyping import Bool, Float, Int
 
 from quantjax.numerics.regression import as_floating
+from quantjax.pricing.quotes import OptionQuotes
 
-__all__ = ["Svi", "SviFit", "fit_svi"]
+__all__ = ["Svi", "SviFit", "fit_svi", "fit_svi_slices"]
 
 _GRID = 9  # starts along m and along sigma
 _MAX_STEPS = 200
@@ -117,6 +118,27 @@ def fit_svi(log_moneyness, total_variance, error: jax.typing.ArrayLike = 1.0) ->
     wide = jnp.result_type(float)
     fit = _fit(k.astype(wide), w.astype(wide), jnp.broadcast_to(jnp.asarray(error, wide), w.shape))
     return jax.tree.map(lambda leaf: leaf.astype(w.dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf, fit)
+
+
+def fit_svi_slices(quotes: OptionQuotes) -> SviFit:
+    """`fit_svi` of every expiry of a surface: a result with a leading axis `[maturity]`.
+
+    The error of a total variance is that of its vol, 2 vol T / weight. Rows are fitted each on its own: a calendar
+    arbitrage between them is possible. Smooth vols at the quotes are `jax.vmap(Svi.implied_vol)(fit.svi,
+    quotes.log_moneyness, quotes.maturities)`. Per item. Raises ValueError for a stack of surfaces.
+
+    >>> quotes = OptionQuotes.from_vols(
+    ...     [80.0, 90.0, 100.0, 110.0, 120.0], [0.5], [[0.27, 0.235, 0.21, 0.2, 0.199]], forward=100.0)
+    >>> fit = fit_svi_slices(quotes)
+    >>> fit.converged.tolist(), bool(fit.rms_error[0] < 1e-4)
+    ([True], True)
+    """
+    if quotes.vols.ndim != 2:
+        raise ValueError(f"expected one surface, got vols{list(quotes.vols.shape)}; jax.vmap fits several")
+    maturity = quotes.maturities[:, None]
+    weighted = quotes.weights > 0
+    error = jnp.where(weighted, 2 * quotes.vols * maturity / jnp.where(weighted, quotes.weights, 1.0), 0.0)
+    return jax.vmap(fit_svi)(quotes.log_moneyness, quotes.vols**2 * maturity, error)
 
 
 @jax.jit
