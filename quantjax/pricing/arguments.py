@@ -14,22 +14,29 @@ from quantjax.numerics.regression import as_floating
 __all__ = ["as_operands"]
 
 
-def as_operands(values: Mapping[str, Any], *, positive: tuple[str, ...] = ()) -> list[jax.Array]:
-    """The numbers as arrays of one floating dtype, that of the arrays among them; Python numbers take it.
+def as_operands(
+    values: Mapping[str, Any], *, positive: tuple[str, ...] = (), any_sign: tuple[str, ...] = ()
+) -> list[jax.Array]:
+    """The numbers as arrays of one floating dtype, that of the floating arrays among them, which the others take.
 
-    Raises ValueError for a Python number that is negative (or 0, for those named in `positive`), and for float64, or
-    nothing but Python numbers, while JAX's x64 mode is off.
+    Raises ValueError for a Python number that is negative (unless named in `any_sign`) or 0 (if named in `positive`),
+    and for float64, or nothing but Python numbers, while JAX's x64 mode is off.
     """
     values = {name: float(value) if isinstance(value, Decimal) else value for name, value in values.items()}
     for name, value in values.items():
-        if isinstance(value, int | float) and (value < 0 or (value == 0 and name in positive)):
+        if name in any_sign or not isinstance(value, int | float):
+            continue
+        if value < 0 or (value == 0 and name in positive):
             raise ValueError(f"expected {name} {'> 0' if name in positive else '>= 0'}, got {value}")
-    arrays = [as_floating(value, name) for name, value in values.items() if hasattr(value, "dtype")]
+    arrays = [as_floating(value, name) for name, value in values.items() if _is_floating(value)]
     if not arrays and not jax.config.read("jax_enable_x64"):
-        names = ", ".join(values)
         raise ValueError(
-            f"expected arrays in float32 while JAX's x64 mode is off, got Python numbers for {names}; call "
+            f"expected float32 arrays while JAX's x64 mode is off, got none among {', '.join(values)}; call "
             "jax.config.update('jax_enable_x64', True) at the start, or pass float32 arrays for float32 results"
         )
     dtype = jnp.result_type(*arrays) if arrays else jnp.dtype(jnp.float64)
     return [jnp.asarray(value, dtype) for value in values.values()]
+
+
+def _is_floating(value: Any) -> bool:
+    return hasattr(value, "dtype") and jnp.issubdtype(value.dtype, jnp.floating)

@@ -9,11 +9,11 @@ from jaxtyping import Bool, Float
 from quantjax.pricing.arguments import as_operands
 from quantjax.pricing.normalised_black import log_moneyness, normalised_price
 
-__all__ = ["black_price", "intrinsic_value", "total_deviation"]
+__all__ = ["black_price", "intrinsic_value", "moneyness", "total_deviation"]
 
 Value = Float[jax.Array, "*batch"]
 
-_NO_STRIKE = 1e12  # |ln(F / K)| for K = 0
+_NO_STRIKE = 1e12  # ln(F / K) for K = 0
 
 
 def black_price(forward, strike, maturity, vol, discount=1.0, call=True) -> Value:
@@ -35,7 +35,7 @@ def black_price(forward, strike, maturity, vol, discount=1.0, call=True) -> Valu
     >>> round(float(black_price(100.0, 110.0, 0.5, 0.2)), 9)
     2.211246434
     >>> black_price(100.0, jnp.array([90.0, 110.0]), 0.5, 0.2, 0.98, call=jnp.array([False, True])).round(6).tolist()
-    [1.737002, 2.167021]
+    [1.737002, 2.167022]
     """
     operands = as_operands(
         {"forward": forward, "strike": strike, "maturity": maturity, "vol": vol, "discount": discount},
@@ -52,11 +52,15 @@ def _black_price(forward, strike, maturity, vol, discount, call) -> Value:
         jnp.where(valid, value, 1.0) for value in (forward, strike, maturity, vol, discount)
     )
     below = forward < strike
-    x = log_moneyness(forward, jnp.where(strike > 0, strike, 1.0))
-    # A strike of 0 has no logarithm: the put, which is out of the money then, is worth nothing.
-    y = jnp.where(strike > 0, jnp.where(below, -x, x), _NO_STRIKE)
+    x = moneyness(forward, strike)
+    y = jnp.where(below, -x, x)
     time_value = jnp.where(below, forward, strike) * normalised_price(y, total_deviation(vol, maturity))
     return jnp.where(valid, discount * (intrinsic_value(forward, strike, call) + time_value), jnp.nan)
+
+
+def moneyness(forward: Value, strike: Value) -> Value:
+    """ln(F / K), and for a strike of 0 a number so large that a put is worth nothing. Broadcasting."""
+    return jnp.where(strike > 0, log_moneyness(forward, jnp.where(strike > 0, strike, 1.0)), _NO_STRIKE)
 
 
 def total_deviation(vol: Value, maturity: Value) -> Value:

@@ -36,7 +36,8 @@ def implied_vol(price, forward, strike, maturity, discount=1.0, call=True) -> Va
 
     0 where the price is the intrinsic value (in the money: within 4 roundings of the price); infinite where it is its
     upper bound, D F for a call and D K for a put. NaN outside these bounds; where forward, strike, maturity or discount
-    is not positive; where the time value over D min(F, K) is no normal number (below 2e-308, in float32 1e-38).
+    is not positive; where the time value over D min(F, K) is no normal number (below 2e-308, in float32 1e-38; what the
+    device itself takes for 0 counts as 0).
     Derivatives of any order follow from the implicit function, without a division by a vega that underflows; they are 0
     where the vol is 0, infinite or NaN.
 
@@ -59,10 +60,10 @@ def implied_vol(price, forward, strike, maturity, discount=1.0, call=True) -> Va
 @jax.jit
 def _implied_vol(price, forward, strike, maturity, discount, call) -> Value:
     limits = jnp.finfo(price.dtype)
-    valid = (forward > 0) & (strike > 0) & (maturity > 0) & (discount > 0)
+    valid = (forward > 0) & (strike > 0) & (maturity > 0) & (discount > 0) & (price >= 0) & (price < jnp.inf)
     # Inside the domain everywhere, so that what is masked at the end has finite derivatives.
-    forward, strike, maturity, discount = (
-        jnp.where(valid, value, 1.0) for value in (forward, strike, maturity, discount)
+    price, forward, strike, maturity, discount = (
+        jnp.where(valid, value, 1.0) for value in (price, forward, strike, maturity, discount)
     )
     price = in_one_loop(price / discount)
     below = forward < strike
