@@ -67,5 +67,6 @@ class Barrier(eqx.Module):
             stays = jnp.where(moves, -jnp.expm1(-2 * exponent), jnp.where(inside, 1.0, 0.0))
             return alive * stays, None
 
-        alive, _ = jax.lax.scan(survives, jnp.ones_like(payment), (log_spot[:-1], log_spot[1:], gap_variance))
+        start = jnp.ones((*shape, log_spot.shape[1]), log_spot.dtype)
+        alive, _ = jax.lax.scan(survives, start, (log_spot[:-1], log_spot[1:], gap_variance))
         return payment * (alive if self.knock == "out" else 1.0 - alive)

@@ -140,11 +140,9 @@ class Sobol(Draws):
         index = jnp.asarray(self.start, jnp.uint32) + jnp.arange(num_paths, dtype=jnp.uint32)
 
         def normals(row) -> Normals:
-            numbers, seed = row
-            return tuple(
-                _quantile(scrambled(sobol_words(index, tuple(numbers[factor])), seed[factor]), dtype)
-                for factor in range(num_factors)
-            )
+            numbers, seed = row  # [factor, bit], [factor]
+            words = sobol_words(index, tuple(numbers.T[:, :, None]))
+            return tuple(_quantile(scrambled(words, seed[:, None]), dtype))
 
         if not self.bridge:
             return (directions, seeds), normals

@@ -74,15 +74,19 @@ class MonteCarlo(eqx.Module):
     ) -> Float[jax.Array, "maturity strike"]:
         """E (S/F - K/F)^+ or E (K/F - S/F)^+: what `pricing.price` asks of an engine, all from the same paths.
 
-        Maturities in any order where they are known; traced ones must increase. Raises ValueError without a `key`.
+        Maturities in any order. Under `jax.jit` they are traced, and the scheme must have `substeps`. Raises ValueError
+        without a `key`.
         """
         if key is None:
             raise ValueError("expected key=jax.random.key(...) for a Monte Carlo engine, got None")
-        order: list[int] = list(range(len(maturities)))
-        if not isinstance(maturities, Tracer):
-            maturities, order = (array.tolist() for array in np.unique(np.asarray(maturities), return_inverse=True))
-        payoffs = [European(jnp.exp(log_moneyness[row]), call[row], at) for row, at in enumerate(order)]
-        return jnp.stack(simulate_price(model, payoffs, maturities, engine=self, key=key).price)
+        if isinstance(maturities, Tracer):
+            order = jnp.argsort(maturities)
+            payoffs = [European(jnp.exp(log_moneyness[row]), call[row], at) for at, row in enumerate(order)]
+            found = simulate_price(model, payoffs, maturities[order], engine=self, key=key).price
+            return jnp.stack(found)[jnp.argsort(order)]
+        times, rows = np.unique(np.asarray(maturities), return_inverse=True)
+        payoffs = [European(jnp.exp(log_moneyness[row]), call[row], int(at)) for row, at in enumerate(rows)]
+        return jnp.stack(simulate_price(model, payoffs, times, engine=self, key=key).price)
 
 
 class MonteCarloResult(eqx.Module):

@@ -78,7 +78,10 @@ def simulate_conditional(
 
 
 def check_times(times) -> np.ndarray | jax.Array:
-    """Times `[time]`, as numpy's float64 where they are known; ValueError unless they increase from above 0."""
+    """Times `[time]`, as numpy's float64 where they are known; ValueError unless they increase from above 0.
+
+    Traced times that decrease give NaN paths.
+    """
     known = not any(isinstance(time, Tracer) for time in jax.tree.leaves(times))
     times = np.asarray(times, np.float64) if known else jnp.asarray(times)
     if times.ndim != 1 or len(times) < 1:
@@ -94,8 +97,8 @@ def step_counts(times: np.ndarray | jax.Array, steps_per_year: float, substeps: 
         return [whole_number(substeps, "substeps")] * len(times)
     if isinstance(times, jax.Array):
         raise ValueError(
-            "expected times known before tracing, got traced ones; give the scheme substeps=..., a number of steps "
-            "between two times that does not depend on them"
+            "expected times known before tracing (by jax.jit, among others), got traced ones; give the model's scheme "
+            "substeps=..., a number of steps from one time to the next that does not depend on them"
         )
     # The slack keeps what rounding added to a whole number of steps from making one more.
     return [max(1, ceil(gap * steps_per_year - 1e-4)) for gap in np.diff(times, prepend=0.0)]
@@ -116,6 +119,7 @@ def _scan(model, scheme, times, counts, num_paths, *, advance, num_states, num_f
     """States at all times, `[time, path]` each: a scan over each run of gaps that take equally many steps."""
     num_paths, dtype = whole_number(num_paths, "num_paths"), times.dtype
     gaps = jnp.diff(times, prepend=0.0)
+    gaps = jnp.where(gaps >= 0, gaps, jnp.nan)  # traced times that decrease
     step_sizes = jnp.repeat(gaps / jnp.array(counts, dtype), np.array(counts), total_repeat_length=sum(counts))
     rows, normals = draws.prepare(key, step_sizes, num_factors, num_paths, dtype)
 

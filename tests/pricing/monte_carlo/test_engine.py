@@ -1,0 +1,213 @@
+"""The engine: the same numbers however they are chunked, honest errors, controls, Fourier's prices."""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from quantjax.pricing import (
+    Asian,
+    ControlVariate,
+    Digital,
+    European,
+    Heston,
+    MonteCarlo,
+    PseudoRandom,
+    QuadraticExponential,
+    Sobol,
+    SpotControl,
+    price,
+    simulate_price,
+)
+from quantjax.pricing.monte_carlo.moments import controlled_mean, merged, moments, no_moments
+from tests.assertions import assert_close
+
+MODEL = Heston(0.04, 2.0, 0.06, 0.6, -0.6, scheme=QuadraticExponential(substeps=8))
+STRIKES = np.array([80.0, 100.0, 120.0])
+FOURIER = jax.jit(lambda *arguments: price(MODEL, *arguments[:2], forward=arguments[2], discount=arguments[3]))
+ENGINES = {
+    "pseudo-random": MonteCarlo(1 << 15),
+    "antithetic": MonteCarlo(1 << 15, draws=PseudoRandom(antithetic=True)),
+    "conditional": MonteCarlo(1 << 15, conditional=True, control_variates=(SpotControl(),)),
+    "sobol": MonteCarlo(1 << 15, draws=Sobol()),
+}
+
+
+def european(engine: MonteCarlo, key, model=MODEL, strikes=STRIKES):
+    return simulate_price(
+        model, European(strikes), [1.0], spot=100.0, forward=103.0, discount=0.95, engine=engine, key=key
+    )
+
+
+def fourier(strikes, maturity, *, forward, discount):
+    """Prices by Lewis's integral, all in one compiled shape."""
+    padded = np.full((1, 4), np.nan)
+    padded[0, : np.size(strikes)] = strikes
+    found = FOURIER(padded, np.array([maturity]), np.array([forward]), np.array([discount]))[0, : np.size(strikes)]
+    return found if np.ndim(strikes) else found[0]
+
+
+@pytest.fixture(scope="module")
+def exact():
+    return fourier(STRIKES, 1.0, forward=103.0, discount=0.95)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_european_is_that_of_fourier(key, exact, name):
+    found = european(ENGINES[name], key)
+    assert found.price.shape == found.std_error.shape == (3,)
+    assert found.num_paths == 1 << 15
+    # 8 steps: a bias below 0.01 (docs/heston_bias.md).
+    assert (np.abs(found.price - exact) < 4 * found.std_error + 0.01).all()
+
+
+def test_variance_reduction_by_each_method(key):
+    plain, *others = (european(ENGINES[name], key).std_error[0] for name in ENGINES)
+    assert (plain / np.array(others) > np.array([1.4, 8.0, 8.0])).all(), plain / np.array(others)
+
+
+def test_surface_by_price(key):
+    strikes = np.array([[90.0, 100.0, np.nan], [80.0, 100.0, 120.0]])
+    arguments = {"forward": np.array([101.0, 103.0]), "call": strikes > 95}
+    maturities = np.array([1.0, 0.5])  # in any order
+    engine = MonteCarlo(1 << 15, conditional=True, control_variates=(SpotControl(at=(0, 1)),))
+    found = jax.jit(lambda key: price(MODEL, strikes, maturities, engine=engine, key=key, **arguments))(key)
+    expected = jax.jit(lambda: price(MODEL, strikes, maturities, **arguments))()
+    np.testing.assert_allclose(found, expected, atol=0.03)
+    steps_by_time = Heston(0.04, 2.0, 0.06, 0.6, -0.6)
+    with pytest.raises(ValueError, match="substeps"):
+        jax.eval_shape(lambda key: price(steps_by_time, strikes, maturities, engine=engine, key=key, **arguments), key)
+    with pytest.raises(ValueError, match="key"):
+        price(MODEL, strikes, maturities, engine=engine, **arguments)
+
+
+def test_moments_of_chunks_are_those_of_all(key):
+    y, c = np.asarray(jax.random.normal(key, (2, 40))) + 1e3, np.asarray(jax.random.normal(key, (3, 40))) - 50
+    parts = [moments(jnp.asarray(y[:, s]), jnp.asarray(c[:, s])) for s in np.split(np.arange(40), 5)]
+    running = no_moments(parts[0])
+    for number, part in enumerate(parts):
+        running = merged(running, part, jnp.uint32(number))
+    whole = np.cov(np.vstack([y, c]), bias=True)
+    assert_close(running.mean, y.mean(1))
+    assert_close(running.control_mean, c.mean(1))
+    assert_close(running.variance, np.diag(whole)[:2])
+    assert_close(running.cross, whole[:2, 2:])
+    assert_close(running.covariance, whole[2:, 2:])
+
+
+def test_coefficients_are_those_of_regression(key):
+    c = np.asarray(jax.random.normal(key, (2, 200)))
+    y = 3 + 2 * c[0] - c[1] + 0.1 * np.asarray(jax.random.normal(jax.random.key(1), (200,)))
+    # The third control repeats the first and changes nothing.
+    mean, variance, _ = controlled_mean(moments(jnp.asarray(y), jnp.asarray(np.vstack([c, 2 * c[0]]))))
+    design = np.vstack([np.ones(200), c]).T
+    beta = np.linalg.lstsq(design, y, rcond=None)[0]
+    np.testing.assert_allclose([mean, variance], [beta[0], ((y - design @ beta) ** 2).mean()], rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["antithetic", "sobol"])
+def test_standard_errors_are_honest(name):
+    engine = eqx.tree_at(lambda e: e.draws, ENGINES[name], ENGINES[name].draws)
+    small = MonteCarlo(
+        1 << 10, draws=engine.draws, control_variates=engine.control_variates, conditional=engine.conditional
+    )
+    keys = jax.random.split(jax.random.key(9), 64)
+    found = jax.jit(jax.vmap(lambda key: european(small, key, strikes=jnp.array([100.0]))))(keys)
+    # Spread over keys and mean stated error: a chi-squared of 63 has a standard deviation of 9 % in its root.
+    assert found.price.std() / np.sqrt((found.std_error**2).mean()) == pytest.approx(1, abs=0.36)
+
+
+def test_chunks_bound_memory_and_keep_the_law(key, exact):
+    many = european(MonteCarlo(1 << 15, chunk_paths=1 << 10), key)
+    again = european(MonteCarlo(1 << 15, chunk_paths=1 << 10), key)
+    np.testing.assert_array_equal(many.price, again.price)
+    one = european(ENGINES["pseudo-random"], key)
+    assert (many.price != one.price).all()
+    assert (np.abs(many.price - exact) < 4 * many.std_error + 0.01).all()
+    np.testing.assert_allclose(many.std_error, one.std_error, rtol=0.08)
+
+
+def test_numbers_of_paths():
+    uneven = MonteCarlo(100_001, chunk_paths=30_000, draws=PseudoRandom(antithetic=True))
+    assert (uneven.num_chunks, uneven.paths_per_chunk, uneven.total_paths) == (4, 25_002, 100_008)
+    many = MonteCarlo(10**12)
+    assert many.total_paths >= 10**12
+    traced = eqx.filter_eval_shape(european, many, jax.random.key(0))
+    assert traced.num_paths == many.total_paths
+
+
+def test_several_payoffs_from_the_same_paths(key):
+    payoffs = {
+        "call": European(100.0),
+        "early": European(100.0, at=0),
+        "table": (Asian([90.0, 110.0]), Digital(100.0)),
+        "own": lambda paths: jnp.stack([paths.spot[-1], paths.spot.max(0)]),
+    }
+    times = [0.5, 1.0]
+    how = {"spot": 100.0, "forward": np.array([101.0, 103.0]), "discount": np.array([0.97, 0.95])}
+    engine = MonteCarlo(1 << 15, control_variates=(SpotControl(at=(0, 1)),))
+    found = simulate_price(MODEL, payoffs, times, engine=engine, key=key, **how)
+    assert found.price["table"][0].shape == found.price["own"].shape == (2,)
+    # The spot is its own control: no noise is left, and the discount is that of the last time.
+    assert_close(found.price["own"][0], 0.95 * 103.0)
+    assert found.std_error["own"][0] < 1e-9
+    early = fourier(100.0, 0.5, forward=101.0, discount=0.97)
+    assert abs(found.price["early"] - early) < 4 * found.std_error["early"] + 0.01
+
+
+def test_known_prices_as_controls(key, exact):
+    control = ControlVariate(European(STRIKES), exact / 0.95)
+    engine = MonteCarlo(1 << 12, draws=PseudoRandom(antithetic=True), control_variates=(control,))
+    found = european(engine, key, strikes=np.array([*STRIKES, 105.0]))
+    assert_close(found.price[:3], exact)
+    assert (found.std_error[:3] < 1e-7).all()
+    assert found.std_error[3] < 0.02
+    between = fourier(105.0, 1.0, forward=103.0, discount=0.95)
+    assert abs(found.price[3] - between) < 4 * found.std_error[3] + 0.01
+
+
+def test_float32(key, exact):
+    single = Heston(*(np.float32(x) for x in (0.04, 2.0, 0.06, 0.6, -0.6)), scheme=MODEL.scheme)
+    found = european(ENGINES["conditional"], key, model=single, strikes=STRIKES.astype(np.float32))
+    assert found.price.dtype == found.std_error.dtype == jnp.float32
+    assert (np.abs(found.price - exact) < 4 * found.std_error + 0.01).all()
+
+
+def test_transforms(key):
+    engine = MonteCarlo(1 << 10, conditional=True)
+    traces = []
+
+    @jax.jit
+    def call(model, strike):
+        traces.append(1)
+        return simulate_price(model, European(strike), [1.0], spot=100.0, engine=engine, key=key).price
+
+    models = jax.vmap(lambda xi: Heston(0.04, 2.0, 0.06, xi, -0.6, scheme=MODEL.scheme))(jnp.array([0.3, 0.6]))
+    batch = jax.vmap(call, (0, None))(models, 100.0)
+    one = [call(jax.tree.map(lambda leaf, i=i: leaf[i], models), 100.0) for i in range(2)]
+    assert_close(batch, one)
+    assert len(traces) == 1
+
+
+def test_bad_arguments(key):
+    with pytest.raises(ValueError, match="num_paths"):
+        MonteCarlo(0)
+    with pytest.raises(ValueError, match="power of two"):
+        MonteCarlo(100_000, draws=Sobol())
+    with pytest.raises(ValueError, match="scramblings"):
+        Sobol(1)
+    with pytest.raises(ValueError, match="even num_paths"):
+        MODEL.simulate([1.0], 3, key=key, draws=PseudoRandom(antithetic=True))
+    with pytest.raises(ValueError, match="21201 dimensions"):
+        MODEL.simulate(np.arange(1, 20_001) / 252, 2, key=key, draws=Sobol())
+    with pytest.raises(TypeError, match="given_variance"):
+        simulate_price(MODEL, Asian(100.0), [1.0], engine=MonteCarlo(conditional=True), key=key)
+    with pytest.raises(ValueError, match="forward as one number or"):
+        simulate_price(MODEL, European(100.0), [1.0], forward=np.array([1.0, 2.0]), key=key)
+    with pytest.raises(ValueError, match="increase from above 0"):
+        simulate_price(MODEL, European(100.0), [1.0, 1.0], key=key)
+    with pytest.raises(TypeError, match="key"):
+        simulate_price(MODEL, European(100.0), [1.0])
