@@ -12,7 +12,7 @@ import numpy as np
 
 from quantjax.numerics.fusion import in_one_loop
 
-__all__ = ["vector_log"]
+__all__ = ["vector_log", "vector_log1p"]
 
 _SQRT_HALF_BITS = 0x3FE6A09E667F3BCD  # of sqrt(1/2): the mantissa is brought into [sqrt(1/2), sqrt(2))
 _ONE_BITS = 0x3FF0000000000000
@@ -42,17 +42,49 @@ def _log_jvp(primals, tangents):
     return vector_log(x), tangent / x
 
 
+@jax.custom_jvp
+def vector_log1p(x: jax.Array) -> jax.Array:
+    """ln(1 + x) of x > -1, elementwise, to within two units in the last place, however small x is.
+
+    float64 on a CPU is computed here, everything else by `jnp.log1p`. NaN stays NaN; -1, what is below it and infinity
+    give no defined result. Broadcasting; differentiable to any order. Source: as `vector_log`.
+    """
+    if x.dtype != jnp.float64:
+        return jnp.log1p(x)
+    return jax.lax.platform_dependent(x, cpu=_log1p, default=jnp.log1p)
+
+
+@vector_log1p.defjvp
+def _log1p_jvp(primals, tangents):
+    (x,), (tangent,) = primals, tangents
+    return vector_log1p(x), tangent / (1 + x)
+
+
 def _log(x: jax.Array) -> jax.Array:
     x = in_one_loop(x)
+    exponent, mantissa = _split(x)
+    return jnp.where(jnp.isnan(x), x, _log_of_parts(exponent, mantissa - 1))
+
+
+def _log1p(x: jax.Array) -> jax.Array:
+    exponent, mantissa = _split(1 + x)
+    # Where 1 + x is the mantissa, x itself is what was meant by mantissa - 1, before 1 + x was rounded.
+    return jnp.where(jnp.isnan(x), x, _log_of_parts(exponent, jnp.where(exponent == 0, x, mantissa - 1)))
+
+
+def _split(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """x = 2^exponent mantissa, the mantissa in [sqrt(1/2), sqrt(2))."""
     bits = jax.lax.bitcast_convert_type(x, jnp.int64) + np.int64(_ONE_BITS - _SQRT_HALF_BITS)
     exponent = ((bits >> 52) - 1023).astype(jnp.float64)
-    mantissa = jax.lax.bitcast_convert_type((bits & np.int64(_MANTISSA)) + np.int64(_SQRT_HALF_BITS), jnp.float64)
-    f = mantissa - 1
+    return exponent, jax.lax.bitcast_convert_type((bits & np.int64(_MANTISSA)) + np.int64(_SQRT_HALF_BITS), jnp.float64)
+
+
+def _log_of_parts(exponent: jax.Array, f: jax.Array) -> jax.Array:
+    """exponent ln 2 + ln(1 + f)."""
     s = in_one_loop(f / (2 + f))
     z = s * s
     w = z * z
     even = w * (_EVEN[0] + w * (_EVEN[1] + w * _EVEN[2]))
     odd = z * (_ODD[0] + w * (_ODD[1] + w * (_ODD[2] + w * _ODD[3])))
     half_square = 0.5 * f * f
-    result = exponent * _LN2_HIGH - ((half_square - (s * (half_square + even + odd) + exponent * _LN2_LOW)) - f)
-    return jnp.where(jnp.isnan(x), x, result)
+    return exponent * _LN2_HIGH - ((half_square - (s * (half_square + even + odd) + exponent * _LN2_LOW)) - f)

@@ -50,8 +50,12 @@ class SplitComplex(eqx.Module):
 
     def __truediv__(self, other) -> SplitComplex:
         if isinstance(other, SplitComplex):
-            return self * other.conjugate() * (1 / other.square_modulus())
+            return self * other.reciprocal()
         return self * (1 / other)
+
+    def reciprocal(self) -> SplitComplex:
+        """1 / z."""
+        return self.conjugate() * (1 / self.square_modulus())
 
     def times_i(self) -> SplitComplex:
         """i z."""
@@ -82,10 +86,6 @@ class SplitComplex(eqx.Module):
         sine, cosine = vector_sin_cos(0.5 * self.im)
         versine = 2 * sine * sine
         return SplitComplex(less * (1 - versine) - versine, (less + 1) * (2 * sine * cosine))
-
-    def at(self, index: int) -> SplitComplex:
-        """The part `[..., index:index+1, :]`, axis kept."""
-        return SplitComplex(self.re[..., index : index + 1, :], self.im[..., index : index + 1, :])
 
     def where(self, condition, other: SplitComplex) -> SplitComplex:
         """This where the condition holds, the other elsewhere."""

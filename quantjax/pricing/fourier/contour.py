@@ -24,13 +24,15 @@ __all__ = ["Contours", "find_contours"]
 
 Value = Float[jax.Array, "*batch"]
 
-# The integrand is followed until it has fallen by exp(-_REACH).
-_REACH = 36.0
+# The characteristic function is looked at where it has fallen by exp(-_PROBE), and followed until exp(-_REACH).
+_PROBE, _REACH = 36.0, 28.0
 # The scale b: at most so many standard deviations' reciprocals, and so many times the frequency at which a Gaussian
 # decay turns into an exponential one.
 _GAUSSIAN_SCALE, _EXPONENTIAL_SCALE = 2.0, 1.4
 # The tilt w: for Gaussian decay, for exponential decay, and the ratio of the two at which it is halfway.
 _GAUSSIAN_TILT, _EXPONENTIAL_TILT, _TURN = 0.25, 0.42, 3.0
+# The tilt of a strike's own contour: so much of the angle at which its integrand does not oscillate, up to a limit.
+_OWN_TILT, _OWN_LIMIT = 0.3, 0.4
 # Total variance below which a contour is as for this one.
 _SMALLEST_VARIANCE = 1e-14
 
@@ -45,19 +47,17 @@ class Contours(eqx.Module):
     tilt: Value
     reach: Value
 
-    def nodes(self, num_nodes: int, sides: jax.Array) -> tuple[SplitComplex, SplitComplex, jax.Array]:
-        """z, z'(y) times the weight, and Im z + 1/2, `[maturity, side, node]`.
+    def nodes(self, num_nodes: int, node, sides) -> tuple[SplitComplex, SplitComplex, jax.Array]:
+        """z, z'(y) times the weight, and Im z + 1/2, at the node of number `node` of `num_nodes`.
 
-        `sides` `[side]` or `[maturity, side]`: +1 for strikes above x*, -1 for those below.
+        `sides`: +1 for strikes above x*, -1 for those below. Broadcasting over the contours, nodes and sides.
         """
-        spacing = (self.reach / (num_nodes - 0.5))[:, None, None]
-        node = jnp.arange(num_nodes)
-        y = spacing * node
+        spacing = self.reach / (num_nodes - 0.5)
+        rise = jnp.exp(spacing * node)
         weight = spacing * jnp.where(node == 0, 0.5, 1.0)
-        scale, tilt = self.scale[:, None, None], (-sides * self.tilt[:, None])[..., None]
-        rise = jnp.exp(y)
         sinh, cosh = 0.5 * (rise - 1 / rise), 0.5 * (rise + 1 / rise)
-        across, up = scale * jnp.cos(tilt), scale * jnp.sin(tilt)
+        tilt = -sides * self.tilt
+        across, up = self.scale * jnp.cos(tilt), self.scale * jnp.sin(tilt)
         lift = up * (cosh - 1)
         return (
             SplitComplex(across * sinh, lift - 0.5),
@@ -66,10 +66,12 @@ class Contours(eqx.Module):
         )
 
 
-def find_contours(model, maturities: Value) -> Contours:
-    """The contours for a model's `log_cf` at maturities `[...]`."""
-    constant = jax.lax.stop_gradient
-    model, maturities = jax.tree.map(constant, model), constant(maturities)
+def find_contours(model, maturities: Value, log_moneyness: Value | None = None) -> Contours:
+    """The contours for a model's `log_cf` at maturities `[...]`: two for all strikes, or one for each `log_moneyness`.
+
+    A strike's own contour is the one of `sides` +1.
+    """
+    model, maturities, log_moneyness = jax.lax.stop_gradient((model, maturities, log_moneyness))
 
     def log_cf(u: Value) -> SplitComplex:
         return split(model.log_cf(jax.lax.complex(u, jnp.full_like(u, -0.5)), maturities))
@@ -77,9 +79,9 @@ def find_contours(model, maturities: Value) -> Contours:
     total_variance = -8 * log_cf(jnp.zeros_like(maturities)).re
     safe = jnp.maximum(total_variance, _SMALLEST_VARIANCE)
     # Where a Gaussian would have fallen far enough, and where it has if it goes on as an exponential.
-    near = jnp.sqrt(2 * _REACH / safe)
+    near = jnp.sqrt(2 * _PROBE / safe)
     at_near = -log_cf(near).re
-    far = near * jnp.maximum(_REACH / at_near, 1.001)
+    far = near * jnp.maximum(_PROBE / at_near, 1.001)
     at_far = log_cf(far)
     # |ln phi| grows like a power of u between 1 and 2: interpolate it there.
     power = jnp.clip(jnp.log(-at_far.re / at_near) / jnp.log(far / near), 0.8, 2.0)
@@ -87,8 +89,15 @@ def find_contours(model, maturities: Value) -> Contours:
     # Far out ln phi(u) is about -(decay - i centre) u.
     decay, centre = -at_far.re / far, at_far.im / far
     speed = jnp.sqrt(decay**2 + centre**2)
-    gaussian = 2 * speed**2 / safe
-    tilt = _EXPONENTIAL_TILT + (_GAUSSIAN_TILT - _EXPONENTIAL_TILT) * gaussian / (gaussian + _TURN)
     scale = jnp.minimum(_GAUSSIAN_SCALE / jnp.sqrt(safe), _EXPONENTIAL_SCALE * speed / safe)
-    reach = jnp.arcsinh(end / (jnp.cos(tilt) * jnp.cos(tilt) * scale))
-    return Contours(total_variance, centre, scale, tilt, reach)
+    if log_moneyness is None:
+        gaussian = 2 * speed**2 / safe
+        tilt = _EXPONENTIAL_TILT + (_GAUSSIAN_TILT - _EXPONENTIAL_TILT) * gaussian / (gaussian + _TURN)
+        end = end / jnp.cos(tilt) ** 2
+    else:
+        offset = log_moneyness - centre
+        tilt = jnp.clip(_OWN_TILT * jnp.arctan2(offset, decay), -_OWN_LIMIT, _OWN_LIMIT)
+        # Along its own contour an exponential tail falls faster; a Gaussian one does not care.
+        gain = jnp.maximum(jnp.cos(tilt) + offset / decay * jnp.sin(tilt), 1.0)
+        end = end / (jnp.cos(tilt) * gain ** jnp.clip(2 - power, 0.0, 1.0))
+    return Contours(total_variance, centre, scale, tilt, jnp.arcsinh(end / scale))

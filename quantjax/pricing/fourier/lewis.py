@@ -43,37 +43,52 @@ class Lewis(eqx.Module):
         call: Bool[jax.Array, "maturity strike"],
     ) -> Float[jax.Array, "maturity strike"]:
         """Undiscounted prices in units of the forward, of options with ln(K/F) at maturities > 0. Per item."""
-        contours = find_contours(model, maturities)
-        above = jax.lax.stop_gradient(log_moneyness) >= contours.centre[:, None]
         if log_moneyness.shape[-1] == 1:
-            z, _, integrand = self._integrand(model, contours, maturities, jnp.where(above, 1, -1), log_moneyness)
-            total = _sum(integrand.re)
+            contours = find_contours(model, maturities, log_moneyness[:, 0])
+            total = self._own_contours(model, contours, maturities, log_moneyness[:, 0])[:, None]
         else:
-            centre = contours.centre[:, None]
-            z, lift, both = self._integrand(model, contours, maturities, jnp.array([1, -1]), centre)
-            # z.re, and lift but for its sign, are the same on both sides.
-            offset = (log_moneyness - centre)[..., None]
-            side = above[..., None]
-            sine, cosine = vector_sin_cos(offset * z.re[:, :1])
-            damping = jnp.exp(jnp.where(side, offset, -offset) * lift[:, :1])
-            integrand = both.at(0).where(side, both.at(1))
-            total = _sum(damping * (cosine * integrand.re + sine * integrand.im))
-        vol = jnp.sqrt(contours.total_variance)[:, None]
+            contours = find_contours(model, maturities)
+            total = self._shared_contours(model, contours, maturities, log_moneyness)
         strike = jnp.exp(log_moneyness)
-        control = black_price(1.0, strike, 1.0, vol, call=call)
+        control = black_price(1.0, strike, 1.0, jnp.sqrt(contours.total_variance)[:, None], call=call)
         return control - jnp.sqrt(strike) / jnp.pi * total
 
-    def _integrand(self, model, contours: Contours, maturities, sides, centre):
-        """z, Im z + 1/2 and e^(-i u x) (phi - e^(-w q / 2)) / q dz, z = u - i/2, x the `centre`; `[maturity, side, node]`."""
-        z, step, lift = contours.nodes(self.nodes, sides)
-        q = z.square() + z.times_i()
-        centre = centre[..., None]
+    def _own_contours(self, model, contours: Contours, maturities, log_moneyness) -> jax.Array:
+        """Re int_(y > 0) e^(-i u k) (phi - e^(-w q / 2)) / q dz, `[maturity]`, one strike a maturity."""
+        node = jnp.arange(self.nodes)[:, None]  # long axes of options, not of nodes, lie last: XLA makes loops of them
+        _, _, integrand = self._integrand(model, contours, maturities, node, 1, log_moneyness)
+        return _sum(integrand.re, 0)
+
+    def _shared_contours(self, model, contours: Contours, maturities, log_moneyness) -> jax.Array:
+        """The same for several strikes, `[maturity, strike]`, each on the contour of its side."""
+        offset = log_moneyness - contours.centre[:, None]
+        above = jax.lax.stop_gradient(offset) >= 0
+        wide = jax.tree.map(lambda array: array[:, None, None], contours)
+        node, sides = jnp.arange(self.nodes), jnp.array([1, -1])[:, None]
+        z, lift, integrand = self._integrand(model, wide, maturities[:, None, None], node, sides, wide.centre)
+        # Re z, and Im z + 1/2 but for its sign, are the same on both sides.
+        sine, cosine = vector_sin_cos(offset[..., None] * z.re[:, :1])
+        damping = jnp.exp(jnp.where(above, offset, -offset)[..., None] * lift[:, :1])
+        # Products of matrices, and not sums: what makes their factors is computed once, in loops of its own.
+        totals = _product(damping * cosine, integrand.re) + _product(damping * sine, integrand.im)
+        return jnp.where(above, totals[..., 0], totals[..., 1])
+
+    def _integrand(self, model, contours: Contours, maturities, node, sides, centre):
+        """z, Im z + 1/2 and e^(-i u x) (phi - e^(-w q / 2)) / q dz, z = u - i/2, x the `centre`. Broadcasting."""
+        z, step, lift = contours.nodes(self.nodes, node, sides)
+        q = z * SplitComplex(z.re, z.im + 1)
         shift = SplitComplex(centre * lift, -centre * z.re)
-        phi = (split(model.log_cf(z.joined(), maturities[:, None, None])) + shift).exp()
-        control = (-0.5 * contours.total_variance[:, None, None] * q + shift).exp()
-        return z, lift, (phi - control) / q * step
+        phi = (split(model.log_cf(z.joined(), maturities)) + shift).exp()
+        control = (-0.5 * contours.total_variance * q + shift).exp()
+        return z, lift, (phi - control) * step / q
 
 
-def _sum(values: jax.Array) -> jax.Array:
-    """Sum over the last axis as a product: a reduction would pull what makes the values into a scalar loop."""
-    return jnp.matmul(values, jnp.ones(values.shape[-1], values.dtype), precision="highest")
+def _product(factors: Float[jax.Array, "maturity strike node"], integrand: Float[jax.Array, "maturity side node"]):
+    """Sum over the nodes, `[maturity, strike, side]`."""
+    return jnp.einsum("msn,mjn->msj", factors, integrand, precision="highest")
+
+
+def _sum(values: jax.Array, axis: int) -> jax.Array:
+    """Sum over an axis as a product: a reduction would pull what makes the values into a loop of scalars."""
+    ones = jnp.ones(values.shape[axis], values.dtype)
+    return jnp.tensordot(ones, values, axes=(0, axis), precision="highest")

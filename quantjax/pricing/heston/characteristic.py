@@ -1,14 +1,13 @@
 """Heston's log characteristic function in a form without branch jumps and without cancellation.
 
-With q = u^2 + i u, beta = kappa - i rho xi u, d = sqrt(beta^2 + xi^2 q) (Re d >= 0), m = exp(-d t) - 1:
+With q = u^2 + i u, beta = kappa - i rho xi u, d = sqrt(beta^2 + xi^2 q) (Re d >= 0), m = exp(-d t) - 1, s = q / (beta + d):
 
-    ln phi(u) = v0 D + kappa theta C
-    D = q m / (d (2 + m) - beta m)
-    C = -q t / (beta + d) - 2 ln(1 + y) / xi^2,   y = xi^2 q m / (2 d (beta + d))
+    ln phi(u) = v0 D - kappa theta (t s + 2 ln(1 + y) / xi^2)
+    D = q m / (d (2 + m) - beta m),   y = xi^2 s m / (2 d)
 
-This is the "little trap" form of Albrecher et al. (2007), with beta - d written as -xi^2 q / (beta + d) and the logarithm
-of (1 - g e^(-dt)) / (1 - g) as that of 1 + y: nothing nearly equal is subtracted. Where y is small (small xi, small t, u near
-0 or -i) the logarithm is a series in y that cancels the xi^2 below it, so xi = 0 needs no case of its own.
+This is the "little trap" form of Albrecher et al. (2007), with beta - d written as -xi^2 s, and the logarithm of
+(1 - g e^(-dt)) / (1 - g) as that of 1 + y: nothing nearly equal is subtracted, for small xi and small t neither.
+Where Re beta < 0, s is (d - beta) / xi^2, which is the same.
 """
 
 from __future__ import annotations
@@ -16,49 +15,69 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
+from quantjax.numerics.logarithm import vector_log1p
 from quantjax.numerics.split_complex import SplitComplex
+from quantjax.numerics.trigonometry import vector_atan2
 
 __all__ = ["log_characteristic"]
 
-# ln(1 + y) / y = 1 - y/2 + y^2/3 - ...: seven terms where |y| is below 1/100.
+# ln(1 + y) - y / (1 + y) = y^2 / 2 - 2 y^3 / 3 + 3 y^4 / 4 - ...: so many terms where |y| is below 1/100.
 _TERMS, _SERIES = 7, 0.01
 
 
 def log_characteristic(u: SplitComplex, t, v0, kappa, theta, xi, rho) -> SplitComplex:
     """ln E exp(i u ln(S_t / F_t)), elementwise over arguments that broadcast; equations in the module's docstring."""
-    q = u.square() + u.times_i()
+    square_xi = xi * xi
+    # u (u + i): no cancellation near -i.
+    q = u * SplitComplex(u.re, u.im + 1)
     beta = kappa - (rho * xi) * u.times_i()
-    d = (beta.square() + (xi * xi) * q).sqrt()
-    # m / d, which is -t where d is 0; the guard keeps the derivatives there finite.
-    flat = d.square_modulus() == 0
-    safe = SplitComplex(jnp.where(flat, 1.0, d.re), d.im)
-    less = (-t * safe).expm1()
-    s = SplitComplex(-t * jnp.ones_like(less.re), jnp.zeros_like(less.im)).where(flat, less / safe)
-    m = d * s
+    d = (beta.square() + square_xi * q).sqrt()
+    # No vol of vol and no mean reversion: d = 0 everywhere, and the formulas hold in the limit.
+    d = SplitComplex(jnp.where((d.re == 0) & (d.im == 0), _tiny(d.re), d.re), d.im)
+    m = (-t * d).expm1()
+    denominator = d * (m + 2.0) - beta * m
 
-    variance = q * s / (m + 2.0 - beta * s)
-    inverse = _reciprocal(beta + d)
-    slope = q * inverse
-    mean_reversion = -t * slope - _logarithm(slope * s, xi)
-    return v0 * variance + (kappa * theta) * mean_reversion
+    forward = beta.re >= 0
+    above = q.where(forward, d - beta)
+    below = SplitComplex(jnp.where(forward, beta.re + d.re, square_xi), jnp.where(forward, beta.im + d.im, 0.0))
+    # One division for three: they take longer than products.
+    of_below, of_d, of_denominator = below.square_modulus(), d.square_modulus(), denominator.square_modulus()
+    both = of_below * of_d
+    inverse = 1 / (both * of_denominator)
+    variance = q * m * denominator.conjugate() * (inverse * both)
+    slope = above * below.conjugate() * (inverse * (of_d * of_denominator))
+    decayed = m * d.conjugate() * (inverse * (of_below * of_denominator))
+
+    half_square = jnp.maximum(0.5 * square_xi, _tiny(d.re))
+    return v0 * variance - (kappa * theta) * (t * slope + SplitComplex(*_scaled_log1p(slope * decayed, half_square)))
 
 
-def _logarithm(x: SplitComplex, xi) -> SplitComplex:
-    """2 ln(1 + y) / xi^2 for y = xi^2 x / 2."""
-    half_square = 0.5 * xi * xi
-    y = half_square * x
+@jax.custom_jvp
+def _scaled_log1p(x: SplitComplex, scale) -> tuple[jax.Array, jax.Array]:
+    """ln(1 + scale x) / scale on the principal branch, which for a tiny scale is x."""
+    y = scale * x
+    size = y.re * (y.re + 2) + y.im * y.im  # |1 + y|^2 - 1
+    return 0.5 * vector_log1p(size) / scale, vector_atan2(y.im, y.re + 1) / scale
+
+
+@_scaled_log1p.defjvp
+def _scaled_log1p_jvp(primals, tangents):
+    x, scale = primals
+    x_tangent, scale_tangent = tangents
+    value = SplitComplex(*_scaled_log1p(x, scale))
+    y = scale * x
+    inverse = (y + 1.0).reciprocal()
+    # d/dscale = (x / (1 + y) - value) / scale, by its series -x^2 (1/2 - 2 y / 3 + 3 y^2 / 4 ...) where y is small.
     near = y.square_modulus() < _SERIES**2
-    # Each side of the choice sees only arguments at which its derivatives are finite.
-    one = SplitComplex(jnp.ones_like(y.re), jnp.zeros_like(y.im))
-    small, far = y.where(near, 0.0 * one), one.where(near, y)
-    series = ((-1) ** (_TERMS - 1) / _TERMS) * one
+    small = SplitComplex(jnp.where(near, y.re, 0.0), jnp.where(near, y.im, 0.0))
+    series = SplitComplex(jnp.full_like(y.re, _TERMS / (_TERMS + 1)), jnp.zeros_like(y.im))
     for term in range(_TERMS - 1, 0, -1):
-        series = series * small + (-1) ** (term - 1) / term
-    scale = 1 / jnp.where(half_square == 0, 1.0, half_square)
-    return (x * series).where(near, scale * far.log1p())
+        series = term / (term + 1) - series * small
+    by_scale = (-(x.square() * series)).where(near, (x * inverse - value) * (1 / scale))
+    tangent = inverse * x_tangent + by_scale * scale_tangent
+    return (value.re, value.im), (tangent.re, tangent.im)
 
 
-def _reciprocal(z: SplitComplex) -> SplitComplex:
-    """1 / z; 0 where z is 0, which here is multiplied by a q of 0."""
-    square: jax.Array = z.square_modulus()
-    return z.conjugate() * (1 / jnp.where(square == 0, 1.0, square))
+def _tiny(like: jax.Array) -> float:
+    """Small beside any rate a year, with a sixth power that does not underflow."""
+    return 1e-30 if like.dtype == jnp.float64 else 1e-6
