@@ -7,7 +7,7 @@ from pathlib import Path
 
 __all__ = ["WORKLOADS", "run"]
 
-WORKLOADS = ("book_metrics", "reconstruction", "order_flow", "trade_metrics", "bars")
+WORKLOADS = ("book_metrics", "reconstruction", "order_flow", "trade_metrics", "bars", "implied_vol")
 
 
 def run(workload: str, out: Path, *, repeats: int) -> Path:

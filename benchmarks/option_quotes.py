@@ -51,6 +51,6 @@ def _quotes(maturity, deviation, distance, rng, dtype) -> OptionQuoteSet:
     maturity = maturity.astype(dtype)
     vol = deviation / np.sqrt(maturity.astype(np.float64))
     call = strike >= forward
-    double = (array.astype(np.float64) for array in (forward, strike, maturity))
-    price = np.asarray(black_price(*double, vol, 1.0, call)).astype(dtype)
+    exact = black_price(*(array.astype(np.float64) for array in (forward, strike, maturity, vol)), call=call)
+    price = np.asarray(exact).astype(dtype)
     return OptionQuoteSet(price, forward, strike, maturity, call, vol)

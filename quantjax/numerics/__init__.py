@@ -4,6 +4,7 @@ from quantjax.numerics.brownian_bridge import brownian_bridge
 from quantjax.numerics.logarithm import vector_log
 from quantjax.numerics.regression import Homoskedastic, NeweyWest, Regression, White, as_floating, ols
 from quantjax.numerics.sobol import sobol_points
+from quantjax.numerics.special import erfcx, mills_ratio, normal_cdf, normal_pdf
 
 __all__ = [
     "Homoskedastic",
@@ -12,6 +13,10 @@ __all__ = [
     "White",
     "as_floating",
     "brownian_bridge",
+    "erfcx",
+    "mills_ratio",
+    "normal_cdf",
+    "normal_pdf",
     "ols",
     "sobol_points",
     "vector_log",

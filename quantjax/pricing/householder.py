@@ -17,16 +17,16 @@ from jaxtyping import Float
 from quantjax.numerics.fusion import in_one_loop
 from quantjax.numerics.logarithm import vector_log
 
-__all__ = ["bachelier_start", "horner", "householder_step"]
+__all__ = ["START_P", "START_Q", "START_SCALE", "bachelier_start", "horner", "householder_step"]
 
 Value = Float[jax.Array, "*batch"]
 
 _SQRT_2PI = math.sqrt(2 * math.pi)
 # a = l P(l) / Q(l), l = ln(1 + 0.4 / r), inverts r = n(a) / a - N(-a) within 0.15 % for a in [1e-8, 40]: least squares,
 # reweighted towards the largest relative error.
-_START_SCALE = 0.4
-_START_P = (9.98701099e-01, 5.36463087e-01, 7.04746638e-03, 3.69280669e-06)
-_START_Q = (1.0, 1.28222585, 6.33380743e-02, 1.87206270e-04)
+START_SCALE = 0.4
+START_P = (9.98701099e-01, 5.36463087e-01, 7.04746638e-03, 3.69280669e-06)
+START_Q = (1.0, 1.28222585, 6.33380743e-02, 1.87206270e-04)
 
 
 def horner(coefficients: Sequence[Any], x: Value) -> Any:
@@ -39,8 +39,8 @@ def horner(coefficients: Sequence[Any], x: Value) -> Any:
 
 def bachelier_start(ratio: Value) -> Value:
     """a within 0.15 % for r = n(a) / a - N(-a): Bachelier's time value over |F - K|, a = |F - K| / (vol sqrt T)."""
-    log = vector_log(1 + _START_SCALE / ratio)
-    return in_one_loop(log * horner(_START_P, log) / horner(_START_Q, log))
+    log = vector_log(1 + START_SCALE / ratio)
+    return in_one_loop(log * horner(START_P, log) / horner(START_Q, log))
 
 
 def householder_step(

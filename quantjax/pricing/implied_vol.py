@@ -13,7 +13,7 @@ from quantjax.pricing.black import intrinsic_value
 from quantjax.pricing.householder import bachelier_start, horner, householder_step
 from quantjax.pricing.normalised_black import log_moneyness, split_moneyness, tail_factor
 
-__all__ = ["implied_vol"]
+__all__ = ["LOWER_START", "UPPER_START", "implied_vol"]
 
 Value = Float[jax.Array, "*batch"]
 
@@ -21,8 +21,8 @@ _STEPS = 2
 # The start: z = a0 + q P(p, q) below half of the bound and -z = a0 + P(p, q) above, p = 1 / (1 + a0), q = y / (a0 + y),
 # rows by powers of p, columns by powers of q. Least squares, reweighted towards the largest error of ln s, over
 # y = 0 ... 1,300 and targets down to 1e-307: 2.5 % below, 1.7 % above.
-_LOWER = ((1.6093, -7.1454, 8.531, -2.0559), (-1.2729, 11.668, -9.0776), (-4.4263, -4.8232), (3.5764,))
-_UPPER = ((0.086027, 0.63973, -0.36546), (3.576, -1.1565), (-5.995,))
+LOWER_START = ((1.6093, -7.1454, 8.531, -2.0559), (-1.2729, 11.668, -9.0776), (-4.4263, -4.8232), (3.5764,))
+UPPER_START = ((0.086027, 0.63973, -0.36546), (3.576, -1.1565), (-5.995,))
 
 
 def implied_vol(price, forward, strike, maturity, discount=1.0, call=True) -> Value:
@@ -121,8 +121,8 @@ def _start(y: Value, target: Value, upper: Bool[jax.Array, "*batch"]) -> Value:
     a0 = bachelier_start(ratio)
     inverse = in_one_loop(1 / ((1 + a0) * (a0 + y)))
     p, q = inverse * (a0 + y), inverse * (1 + a0) * y
-    lower_z = a0 + q * horner([horner(row, q) for row in _LOWER], p)
-    z = jnp.where(upper, -a0 - horner([horner(row, q) for row in _UPPER], p), lower_z)
+    lower_z = a0 + q * horner([horner(row, q) for row in LOWER_START], p)
+    z = jnp.where(upper, -a0 - horner([horner(row, q) for row in UPPER_START], p), lower_z)
     # s = sqrt(z^2 + 2 y) - z, without cancellation.
     total = jnp.abs(z) + in_one_loop(jnp.sqrt(z * z + 2 * y))
     return jnp.where(z > 0, 2 * y / total, total)

@@ -8,7 +8,7 @@ import mpmath
 import numpy as np
 from mpmath import mpf
 
-__all__ = ["VOLS", "bachelier_price", "black_price", "black_vol_error", "mills_ratio"]
+__all__ = ["VOLS", "bachelier_price", "black_price", "exact_vols", "mills_ratio", "relative_errors"]
 
 DIGITS = 50
 
@@ -50,30 +50,35 @@ def bachelier_price(forward, strike, maturity, vol, call=True) -> mpf:
         return sign * (forward - strike) * _cdf(sign * d) + s * mpmath.npdf(d)
 
 
-def black_vol_error(vols, price, forward, strike, maturity) -> np.ndarray:
-    """Relative errors `[quote]` of the vols against those that reproduce out-of-the-money prices to 30 digits.
+def exact_vols(near, price, forward, strike, maturity) -> list[mpf]:
+    """Vols, to 30 digits, of undiscounted out-of-the-money prices as they are, from vols near them.
 
-    Newton's method with Halley's correction on the price, or on what it lacks of its bound, from the vol in question.
+    Newton's method with Halley's correction on the price, or on what it lacks of its bound.
     """
-    return np.array([_vol_error(*quote) for quote in zip(vols, price, forward, strike, maturity, strict=True)])
+    return [_exact_vol(*quote) for quote in zip(near, price, forward, strike, maturity, strict=True)]
 
 
-def _vol_error(vol, price, forward, strike, maturity) -> float:
-    if not math.isfinite(vol) or vol <= 0:
-        return math.inf
+def _exact_vol(near, price, forward, strike, maturity) -> mpf:
     with mpmath.workdps(DIGITS):
-        vol, price, forward, strike, maturity = (mpf(float(x)) for x in (vol, price, forward, strike, maturity))
+        near, price, forward, strike, maturity = (mpf(float(x)) for x in (near, price, forward, strike, maturity))
         y, bound = abs(mpmath.log(forward / strike)), min(forward, strike)
-        first = s = vol * mpmath.sqrt(maturity)
-        for _ in range(20):
+        s = near * mpmath.sqrt(maturity)
+        for _ in range(50):
             a, t = y / s, s / 2
             value = _cdf(t - a) - mpmath.exp(y) * _cdf(-a - t)
             step = (price / bound - value) / mpmath.npdf(a - t)
             step /= 1 + step * (a * a / s - t / 2) / 2
             s += step
-            if abs(step) < mpf(10) ** -30 * s:
-                return float(abs(first / s - 1))
-        return math.inf
+            if abs(step) < mpf(10) ** -20 * s:  # the next would be its cube
+                return s / mpmath.sqrt(maturity)
+    raise ArithmeticError(f"no vol found near {near} for {price}, {forward}, {strike}, {maturity}")
+
+
+def relative_errors(values, exact) -> np.ndarray:
+    """|value / exact - 1|, infinite where the value is no number."""
+    with mpmath.workdps(DIGITS):
+        pairs = [(float(value), truth) for value, truth in zip(np.asarray(values), exact, strict=True)]
+        return np.array([float(abs(value / truth - 1)) if math.isfinite(value) else math.inf for value, truth in pairs])
 
 
 def _cdf(z) -> mpf:
