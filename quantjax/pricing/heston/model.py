@@ -11,6 +11,7 @@ from quantjax.numerics.arguments import holds
 from quantjax.numerics.regression import as_floating
 from quantjax.numerics.split_complex import split
 from quantjax.pricing.heston.characteristic import log_characteristic
+from quantjax.pricing.heston.moments import critical_moments, cumulants
 from quantjax.pricing.heston.quadratic_exponential import QuadraticExponential
 from quantjax.pricing.monte_carlo.draws import Draws, PseudoRandom
 from quantjax.pricing.monte_carlo.paths import ConditionalPaths, Paths
@@ -42,6 +43,10 @@ class Heston(eqx.Module):
     xi: Value = eqx.field(converter=lambda value: _parameter(value, "xi"))
     rho: Value = eqx.field(converter=lambda value: _parameter(value, "rho"))
     scheme: VarianceScheme = eqx.field(static=True, default=QuadraticExponential())
+
+    def parameter_bounds(self) -> dict[str, tuple[float, float]]:
+        """The open intervals in which `calibrate` looks for each parameter."""
+        return {"v0": (0.0, 4.0), "kappa": (0.0, 50.0), "theta": (0.0, 4.0), "xi": (0.0, 10.0), "rho": (-1.0, 1.0)}
 
     def log_cf(self, u: Complex[jax.Array, "*batch"], t: Value) -> Complex[jax.Array, "*batch"]:
         """ln E exp(i u ln(S_t / F_t)), `[...]`; 0 at u = 0 and u = -i.
@@ -97,6 +102,21 @@ class Heston(eqx.Module):
             (t - decayed) / jnp.where(small, 1.0, speed),
         )
         return self.v0 * decayed + self.kappa * self.theta * ratio
+
+    def cumulants(self, t: Value, order: int = 4) -> tuple[Value, ...]:
+        """The cumulants c_1 ... c_order of ln(S_t / F_t): mean, variance, third, fourth ..., each `[...]`.
+
+        To some 13 digits for orders up to 4. Broadcasting. Source: `heston.moments`.
+
+        >>> mean, variance, *_ = Heston(0.04, 1.5, 0.04, 0.5, -0.7).cumulants(1.0)
+        >>> round(float(mean), 6), round(float(variance), 6)
+        (-0.02, 0.047047)
+        """
+        return cumulants(order, t, self.v0, self.kappa, self.theta, self.xi, self.rho)
+
+    def critical_moments(self, t: Value) -> tuple[Value, Value]:
+        """The p < 0 and p > 1 between which E (S_t / F_t)^p is finite, `[...]`. Broadcasting. Source: `heston.moments`."""
+        return critical_moments(t, self.kappa, self.xi, self.rho)
 
     def feller_ratio(self) -> Value:
         """2 kappa theta / xi^2: above 1 the variance stays positive."""
