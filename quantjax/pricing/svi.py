@@ -13,8 +13,10 @@ from quantjax.pricing.quotes import OptionQuotes
 __all__ = ["Svi", "SviFit", "fit_svi", "fit_svi_slices"]
 
 _GRID = 9  # starts along m and along sigma
-_MAX_STEPS = 200
+_MAX_STEPS = 100
 _CHECKED = 201  # points at which the density is looked at
+# Of m and ln sigma, in widths of the quoted strikes from the lowest: beyond it a slice is a parabola or two lines.
+_BOX = ((-1.0, -5.3), (2.0, 1.4))
 
 
 class Svi(eqx.Module):
@@ -95,9 +97,10 @@ def fit_svi(log_moneyness, total_variance, error: jax.typing.ArrayLike = 1.0) ->
     far w may be off, such as half the bid-ask spread in total variance; only ratios matter. A quote with a number that
     is not finite or an error that is not positive takes no part, so shorter slices are padded with NaN.
 
-    The fit stays where w >= 0 everywhere and b (1 + |rho|) <= 2 (Lee's bound on the wings). For given (m, sigma) the
-    other three parameters are linear, so a grid of (m, sigma) with a linear solve each gives the start of
-    Levenberg-Marquardt over all five. A butterfly arbitrage is not forbidden but told (`min_density`).
+    For given (m, sigma) the other three parameters are linear and solved for, then clipped to w >= 0 and b (1 + |rho|)
+    <= 2 (Lee's bound on the wings); m and sigma come from a grid and Levenberg-Marquardt, m no further than one width
+    of the quoted strikes outside them and sigma from 0.005 to 4 widths: outside, smiles do not tell them. A butterfly
+    arbitrage is not forbidden but told (`min_density`).
 
     Per item: one slice; `jax.vmap(fit_svi)` fits many. Differentiable in the quotes by the implicit function theorem.
     Raises ValueError for shapes other than `[strike]` and for float64 arrays while JAX's x64 mode is off. Source:
@@ -158,25 +161,25 @@ def _fit(k: jax.Array, w: jax.Array, error: jax.Array) -> SviFit:
     x, y = (k - low) / width, w / level
     steepest = 2 * width / level  # Lee's bound in these units
 
-    def residuals(z, data):
-        x, y, weight, steepest = data
-        return weight * (_unpack(z, steepest).total_variance(x) - y)
-
     data = (x, y, weight, steepest)
     held = jax.lax.stop_gradient(data)
-    z, num_steps, met = _levenberg_marquardt(lambda z: residuals(z, held), _start(*held))
+    point, num_steps, met = _levenberg_marquardt(lambda point: _residuals(point, held), _best_of_grid(held))
 
-    # A Newton step at the minimum changes no value, and carries the derivatives of the implicit function theorem.
-    def half_square(z, data):
-        return 0.5 * (residuals(z, data) ** 2).sum()
+    # A Newton step at the minimum changes no value, and carries the derivatives of the implicit function theorem. What
+    # stands at its bound stays there.
+    def half_square(point, data):
+        return 0.5 * (_residuals(point, data) ** 2).sum()
 
-    hessian = jax.hessian(half_square)(z, held)
-    jitter = jnp.finfo(dtype).eps * jnp.trace(jnp.abs(hessian)) + jnp.finfo(dtype).tiny
-    gradient = jax.grad(half_square)(z, data)
-    step = jnp.linalg.solve(hessian + jitter * jnp.eye(5, dtype=dtype), gradient)
-    step = jnp.where(jnp.isfinite(step), step, 0.0)  # a slice without a minimum
-    z = z - (step - jax.lax.stop_gradient(step))
-    unit = _unpack(z, steepest)
+    gradient = jax.grad(half_square)(point, data)
+    free = ~_at_bound(point, gradient)
+    hessian = jnp.where(free[:, None] & free[None, :], jax.hessian(half_square)(point, held), jnp.eye(2, dtype=dtype))
+    determinant = hessian[0, 0] * hessian[1, 1] - hessian[0, 1] ** 2
+    regular = determinant > 0
+    inverse = jnp.array([[hessian[1, 1], -hessian[0, 1]], [-hessian[0, 1], hessian[0, 0]]])
+    step = inverse @ jnp.where(free, gradient, 0.0) / jnp.where(regular, determinant, 1.0)
+    step = jnp.where(regular, step, 0.0)
+    point = point - (step - jax.lax.stop_gradient(step))
+    unit = _curve(point, data)
     svi = Svi(unit.a * level, unit.b * level / width, unit.rho, low + unit.m * width, unit.sigma * width)
     enough = count >= 5
     residual = svi.total_variance(k) - w
@@ -194,121 +197,131 @@ def _fit(k: jax.Array, w: jax.Array, error: jax.Array) -> SviFit:
     )
 
 
-def _levenberg_marquardt(residuals, z: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """A minimum of sum r(z)^2 from `z`, the steps taken, and whether it is one.
+def _curve(point: jax.Array, data) -> Svi:
+    """The slice of a point (m, ln sigma): its other three parameters are linear and solved for, then clipped to bounds.
 
-    It is where Gauss and Newton's step would lower the sum by no more than a rounding; or where the fit is exact. The
-    solver of optimistix asks for steps that change neither z nor the sum, which rounding keeps some slices from.
+    Without them, nothing is left of the narrow curved valley that five free parameters make.
     """
-    eps = jnp.finfo(z.dtype).eps
-    exact = (100 * eps) ** 2
-    identity = jnp.eye(len(z), dtype=z.dtype)
+    x, y, weight, steepest = data
+    m, sigma = point[0], jnp.exp(point[1])
+    eps, tiny = jnp.finfo(y.dtype).eps, jnp.finfo(y.dtype).tiny
+    u = (x - m) / sigma
+    left, basis, rows = weight * y, [], []
+    for column in (jnp.ones_like(u), u, jnp.sqrt(u**2 + 1)):
+        rest, row = column * weight, []
+        before = (rest**2).sum()
+        for q in basis:  # Gram and Schmidt, modified
+            along = (q * rest).sum()
+            rest, row = rest - along * q, [*row, along]
+        square = (rest**2).sum()
+        # A column that equal or few strikes make a combination of the others takes no part.
+        apart = square > 1e3 * eps**2 * before + tiny
+        norm = jnp.sqrt(jnp.where(apart, square, 1.0))
+        q = jnp.where(apart, rest / norm, 0.0)
+        along = (q * left).sum()
+        left = left - along * q
+        basis, rows = [*basis, q], [*rows, ([*row, norm], along)]
+    coefficients: list[jax.Array] = []
+    for i in reversed(range(3)):
+        later = sum(rows[j][0][i] * coefficients[2 - j] for j in range(i + 1, 3))
+        coefficients.append((rows[i][1] - later) / rows[i][0][i])
+    arch, tilt = coefficients[0], coefficients[1]
+    arch = jnp.clip(arch, 1e-6, 0.4999 * steepest * sigma)
+    edge = jnp.minimum(0.9999 * arch, 0.9999 * steepest * sigma - arch)  # no wing that falls, or beyond Lee's bound
+    tilt = jnp.clip(tilt, -edge, edge)
+    shape = tilt * u + arch * jnp.sqrt(u**2 + 1)
+    least = jnp.sqrt(arch**2 - tilt**2)
+    total = (weight**2).sum()
+    mean = (weight**2 * (y - shape)).sum() / jnp.where(total > 0, total, 1.0)
+    return Svi(jnp.maximum(mean, -least), arch / sigma, tilt / arch, m, sigma)
 
-    def about(z):
-        """r'r, the triangle R of J = Q R with columns of unit length, Q'r, and the lengths."""
-        r, jacobian = residuals(z), jax.jacfwd(residuals)(z)
+
+def _residuals(point: jax.Array, data) -> jax.Array:
+    x, y, weight, _ = data
+    return weight * (_curve(point, data).total_variance(x) - y)
+
+
+def _best_of_grid(data) -> jax.Array:
+    dtype = data[1].dtype
+    m, sigma = jnp.linspace(-0.25, 1.25, _GRID, dtype=dtype), jnp.geomspace(0.02, 2.0, _GRID, dtype=dtype)
+    points = jnp.stack([grid.ravel() for grid in jnp.meshgrid(m, jnp.log(sigma))], -1)
+    cost = jax.vmap(lambda point: (_residuals(point, data) ** 2).sum())(points)
+    return points[jnp.argmin(jnp.where(jnp.isfinite(cost), cost, jnp.inf))]
+
+
+def _at_bound(point: jax.Array, gradient: jax.Array) -> jax.Array:
+    """Which coordinates stand at their bound with the minimum beyond it."""
+    low, high = (jnp.asarray(bound, point.dtype) for bound in _BOX)
+    return ((point <= low) & (gradient > 0)) | ((point >= high) & (gradient < 0))
+
+
+def _levenberg_marquardt(residuals, point: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """A minimum of sum r^2 over the box from a point in it, the steps taken, and whether it is one.
+
+    It is where Gauss and Newton's step would lower the sum by no more than 1e-10 of it (1e-5 in float32), a small part
+    of what the quotes' errors leave open; or where the fit is exact. The solver of optimistix knows no box and asks for
+    steps that change neither point nor sum, which rounding keeps some slices from.
+    """
+    eps = jnp.finfo(point.dtype).eps
+    exact, enough = (100 * eps) ** 2, 1e-10 if point.dtype == jnp.float64 else 1e-5
+    low, high = (jnp.asarray(bound, point.dtype) for bound in _BOX)
+
+    def about(point):
+        """r'r, J'J with a diagonal of ones, J'r in that scale, and the scale; without the coordinates at bounds."""
+        r, jacobian = residuals(point), jax.jacfwd(residuals)(point)
+        jacobian = jnp.where(_at_bound(point, jacobian.T @ r), 0.0, jacobian)
         norm = jnp.sqrt((jacobian**2).sum(0))
         scale = jnp.where(norm > 0, norm, 1.0)
-        # With the squares of J'J, slices that turn outside their strikes are not fitted to the last digits.
-        q, triangle = jnp.linalg.qr(jnp.concatenate([jacobian / scale, eps * identity]))
-        return (r**2).sum(), triangle, q[: len(r)].T @ r, scale
-
-    def solved(triangle, projected, damping):
-        q, damped = jnp.linalg.qr(jnp.concatenate([triangle, jnp.sqrt(damping) * identity]))
-        return jax.scipy.linalg.solve_triangular(damped, q[: len(z)].T @ projected)
+        jacobian = jacobian / scale
+        return (r**2).sum(), jacobian.T @ jacobian, jacobian.T @ r, scale
 
     def unfinished(state):
         _, _, num_steps, _, met = state
         return (num_steps < _MAX_STEPS) & ~met
 
     def step(state):
-        z, here, num_steps, damping, _ = state
-        cost, triangle, projected, scale = here
-        tried = z - solved(triangle, projected, damping) / scale
+        point, here, num_steps, damping, _ = state
+        _, gram, gradient, scale = here
+        tried = jnp.clip(point - _solved(gram, gradient, damping) / scale, low, high)
         then = about(tried)
-        better = then[0] < cost
+        better = then[0] < here[0]
         here = jax.tree.map(lambda new, old: jnp.where(better, new, old), then, here)
-        left = (here[2] ** 2).sum()  # what the linear model could still gain
-        met = (left <= 10 * eps * here[0]) | (here[0] <= exact)
-        damping = jnp.clip(jnp.where(better, damping / 5, damping * 4), eps**2, 1 / eps)
-        return jnp.where(better, tried, z), here, num_steps + 1, damping, met
+        left = here[2] @ _solved(here[1], here[2], 100 * eps)  # what the linear model could still gain
+        met = (left <= enough * here[0]) | (here[0] <= exact)
+        damping = jnp.clip(jnp.where(better, damping / 5, damping * 4), eps, 1 / eps)
+        return jnp.where(better, tried, point), here, num_steps + 1, damping, met
 
-    start = (z, about(z), jnp.zeros((), jnp.int32), jnp.asarray(1e-2, z.dtype), jnp.asarray(False))
-    z, _, num_steps, _, met = jax.lax.while_loop(unfinished, step, start)
-    return z, num_steps, met
-
-
-def _unpack(z: jax.Array, steepest) -> Svi:
-    """Five free numbers as a slice with w >= 0 and wings no steeper than Lee's bound.
-
-    ln of the least variance, the logits of the slopes of the left and the right wing over the bound, m, ln sigma.
-    """
-    left, right = steepest * jax.nn.sigmoid(z[1]), steepest * jax.nn.sigmoid(z[2])
-    sigma = jnp.exp(z[4])
-    least = sigma * jnp.sqrt(left * right)  # of the curve without a: b sigma sqrt(1 - rho^2)
-    return Svi(jnp.exp(z[0]) - least, (left + right) / 2, (right - left) / (right + left), z[3], sigma)
+    start = (point, about(point), jnp.zeros((), jnp.int32), jnp.asarray(1e-2, point.dtype), jnp.asarray(False))
+    point, _, num_steps, _, met = jax.lax.while_loop(unfinished, step, start)
+    return point, num_steps, met
 
 
-def _start(x, y, weight, steepest) -> jax.Array:
-    """Free numbers of a slice near the best: of a grid of (m, ln sigma) the best point, led to the minimum over both.
-
-    For given m and sigma the curve is linear in the other three, which a linear solve gives: without them nothing is
-    left of the narrow curved valley that five free parameters make. Bounds are met by clipping.
-    """
-
-    def linear(point):
-        """The weighted columns of the three linear parameters, orthonormal, and the triangle that undoes it."""
-        u = (x - point[0]) / jnp.exp(point[1])
-        columns = jnp.stack([jnp.ones_like(u), u, jnp.sqrt(u**2 + 1)], -1) * weight[:, None]
-        # Equal or few strikes leave directions open: a little of the identity closes them.
-        size = jnp.sqrt((columns**2).sum()) + jnp.finfo(y.dtype).tiny
-        tiny = 10 * jnp.finfo(y.dtype).eps * size * jnp.eye(3, dtype=y.dtype)
-        q, triangle = jnp.linalg.qr(jnp.concatenate([columns, tiny]))
-        return u, q[: len(x)], triangle
-
-    def left_over(point):
-        _, q, _ = linear(point)
-        return weight * y - q @ (q.T @ (weight * y))
-
-    def bounded(point):
-        u, q, triangle = linear(point)
-        sigma = jnp.exp(point[1])
-        _, tilt, arch = jax.scipy.linalg.solve_triangular(triangle, q.T @ (weight * y))
-        arch = jnp.clip(arch, 1e-6, 0.499 * steepest * sigma)
-        tilt = jnp.clip(tilt, -0.999 * arch, 0.999 * arch)
-        edge = 0.999 * steepest * sigma - arch  # no wing beyond Lee's bound
-        tilt = jnp.clip(tilt, -edge, edge)
-        shape = tilt * u + arch * jnp.sqrt(u**2 + 1)
-        total = jnp.maximum((weight**2).sum(), jnp.finfo(y.dtype).tiny)
-        least = jnp.sqrt(arch**2 - tilt**2)
-        lowest = jnp.maximum((weight**2 * (y - shape)).sum() / total + least, 1e-6)
-        cost = ((weight * (lowest - least + shape - y)) ** 2).sum()
-        left, right = (arch - tilt) / sigma / steepest, (arch + tilt) / sigma / steepest
-        return cost, jnp.stack([jnp.log(lowest), _logit(left), _logit(right), point[0], point[1]])
-
-    m = jnp.linspace(-0.25, 1.25, _GRID, dtype=y.dtype)
-    sigma = jnp.geomspace(0.02, 2.0, _GRID, dtype=y.dtype)
-    points = jnp.stack([grid.ravel() for grid in jnp.meshgrid(m, jnp.log(sigma))], -1)
-    cost, z = jax.vmap(bounded)(points)
-    best = jnp.argmin(jnp.where(jnp.isfinite(cost), cost, jnp.inf))
-    led, _, _ = _levenberg_marquardt(left_over, points[best])
-    led_cost, led_z = bounded(led)
-    return jnp.where(led_cost < cost[best], led_z, z[best])
-
-
-def _logit(share: jax.Array) -> jax.Array:
-    return jnp.log(share) - jnp.log1p(-share)
+def _solved(gram: jax.Array, right: jax.Array, damping) -> jax.Array:
+    """(A + damping I)^-1 b for a small positive matrix, by Cholesky's factor written out: no call of LAPACK a slice."""
+    size = len(right)
+    lower = [[gram[i, j] for j in range(i + 1)] for i in range(size)]
+    for i in range(size):
+        for j in range(i):
+            rest = lower[i][j] - sum(lower[i][k] * lower[j][k] for k in range(j))
+            lower[i][j] = rest / lower[j][j]
+        square = gram[i, i] + damping - sum(lower[i][k] ** 2 for k in range(i))
+        lower[i][i] = jnp.sqrt(jnp.maximum(square, jnp.finfo(gram.dtype).eps * gram[i, i]) + jnp.finfo(gram.dtype).tiny)
+    x = [right[i] for i in range(size)]
+    for i in range(size):
+        x[i] = (x[i] - sum(lower[i][k] * x[k] for k in range(i))) / lower[i][i]
+    for i in reversed(range(size)):
+        x[i] = (x[i] - sum(lower[k][i] * x[k] for k in range(i + 1, size))) / lower[i][i]
+    return jnp.stack(x)
 
 
 def _std_error(svi: Svi, k, weight, residual, count) -> Svi:
     jacobian = jax.jacfwd(lambda one: one.total_variance(k))(svi)
     columns = jnp.stack(jax.tree.leaves(jacobian), -1) * weight[:, None]
     norm = jnp.sqrt((columns**2).sum(0))
-    safe = jnp.where(norm > 0, norm, 1.0)
-    gram = (columns / safe).T @ (columns / safe)
-    inverse = jnp.linalg.inv(gram)
+    scaled = columns / jnp.where(norm > 0, norm, 1.0)
+    inverse = jax.vmap(lambda unit: _solved(scaled.T @ scaled, unit, 0.0))(jnp.eye(5, dtype=k.dtype))
     variance = ((weight * residual) ** 2).sum() / jnp.maximum(count - 5, 1)
-    square = variance * jnp.diag(inverse) / safe**2
+    square = variance * jnp.diag(inverse) / jnp.where(norm > 0, norm, 1.0) ** 2
     known = (square >= 0) & (count > 5) & jnp.all(norm > 0)
     error = jnp.where(known, jnp.sqrt(jnp.where(known, square, 1.0)), jnp.nan)
     return Svi(*error)

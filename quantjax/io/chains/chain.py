@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 
 from quantjax.io.chains.surface import EXPIRY, by_expiry
+from quantjax.numerics.arguments import whole_number
+from quantjax.pricing import OptionQuotes
 from quantjax.pricing.arbitrage import calendar_arbitrage, slice_arbitrage
 
 __all__ = ["OptionChain"]
@@ -61,6 +63,67 @@ class OptionChain:
         """The used quotes out of the money, one a strike: what models are fitted to."""
         return self.table[self.table["used"] & self.table["out_of_the_money"]].reset_index(drop=True)
 
+    def select(
+        self,
+        *,
+        min_maturity: float = 0.0,
+        max_maturity: float = np.inf,
+        settlement: str | None = None,
+        max_deviations: float = np.inf,
+        max_relative_spread: float = np.inf,
+        max_strikes: int | None = None,
+        min_strikes: int = 3,
+    ) -> pd.DataFrame:
+        """The rows of `smiles` that a model is to be fitted to.
+
+        `min_maturity`, `max_maturity` in years; `settlement`: "AM" or "PM" alone; `max_deviations`: no quotes with
+        |ln(K / F)| above so many at-the-money standard deviations, `atm_vol` sqrt(T); `max_relative_spread`: none with
+        (ask - bid) / mid above it; `max_strikes`: at most so many an expiry, evenly taken over the log-moneyness;
+        `min_strikes`: expiries that are left with fewer are left out.
+
+        Raises ValueError where nothing is left.
+        """
+        rows = self.smiles.merge(self.expiries[[*EXPIRY, "atm_vol"]], on=EXPIRY, how="left")
+        deviation = rows["atm_vol"] * np.sqrt(rows["maturity"])
+        kept = rows["maturity"].between(min_maturity, max_maturity)
+        kept &= (rows["ask"] - rows["bid"]) <= max_relative_spread * rows["mid"]
+        if np.isfinite(max_deviations):
+            kept &= rows["log_moneyness"].abs() <= max_deviations * deviation
+        if settlement is not None:
+            kept &= rows["settlement"] == settlement
+        rows = rows[kept]
+        if max_strikes is not None:
+            whole_number(max_strikes, "max_strikes")
+            rows = rows[rows.groupby(EXPIRY)["log_moneyness"].transform(_evenly, max_strikes).astype(bool)]
+        rows = rows[rows.groupby(EXPIRY)["strike"].transform("size") >= min_strikes]
+        if rows.empty:
+            raise ValueError(
+                f"{self.source}: expected quotes that the selection keeps, got none of {len(self.smiles)} used ones out of "
+                f"the money; widen it (the chain: {self.report})"
+            )
+        return rows.drop(columns="atm_vol").reset_index(drop=True)
+
+    def quotes(self, *, least_error: float = 1e-3, **selection: Any) -> OptionQuotes:
+        """The selected quotes as `pricing.OptionQuotes`, `[maturity, strike]`: what `pricing.calibrate` takes.
+
+        `selection`: as in `select`; `least_error`: of a vol, see `OptionQuotes.from_vols`. Rows are the expiries in
+        order, those of one day but different settlement among them.
+        """
+        rows = self.select(**selection)
+        expiries = rows.groupby(EXPIRY, sort=True)[["maturity", "forward", "discount"]].first().reset_index()
+        strikes, vols, bid, ask = by_expiry(rows, expiries, ["strike", "mid_vol", "bid_vol", "ask_vol"])
+        maturity, forward, discount = (expiries[name].to_numpy() for name in ("maturity", "forward", "discount"))
+        return OptionQuotes.from_vols(
+            strikes,
+            maturity,
+            vols,
+            forward=forward,
+            discount=discount,
+            bid_vols=bid,
+            ask_vols=ask,
+            least_error=least_error,
+        )
+
     def arbitrage(self) -> pd.DataFrame:
         """What the used out-of-the-money quotes would let one lock in, a row a quote that is sold; empty if nothing.
 
@@ -98,3 +161,14 @@ class OptionChain:
             at = np.nonzero(gain > 1e-9 * np.maximum(np.abs(bid), 1.0))
             found.append(smiles.loc[row[at].astype(int), columns].assign(kind=kind, gain=gain[at]))
         return pd.concat(found, ignore_index=True)[["kind", *columns, "gain"]]
+
+
+def _evenly(log_moneyness: pd.Series, most: int) -> np.ndarray:
+    """Which of the values of an expiry are kept: those nearest to `most` points of equal distance."""
+    values = log_moneyness.to_numpy()
+    if len(values) <= most:
+        return np.ones(len(values), bool)
+    points = np.linspace(values.min(), values.max(), most)
+    kept = np.zeros(len(values), bool)
+    kept[np.abs(values[:, None] - points).argmin(axis=0)] = True
+    return kept

@@ -96,12 +96,12 @@ def load_chain(
     >>> path = pathlib.Path(tempfile.mkdtemp(), "chain_20260422.csv")
     >>> header = "Instrument,Volume,Open,Size,IV Bid,Bid,Ask,IV Ask,Size"
     >>> rows = [f"BTC-25SEP26-{k}-{side},1,1,1,-,{bid},{bid + 0.001:.4f},-,1" for k, side, bid in (
-    ...     (70000, "C", 0.19), (70000, "P", 0.0637), (80000, "C", 0.1273), (80000, "P", 0.127),
-    ...     (90000, "C", 0.083), (90000, "P", 0.2085), (100000, "C", 0.053), (100000, "P", 0.304))]
+    ...     (70000, "C", 0.19), (70000, "P", 0.065), (80000, "C", 0.127), (80000, "P", 0.127),
+    ...     (90000, "C", 0.083), (90000, "P", 0.208), (100000, "C", 0.053), (100000, "P", 0.303))]
     >>> _ = path.write_text("\\n".join([header, *rows]))
     >>> chain = load_chain(path, as_of="2026-04-22T17:20Z")
     >>> chain.expiries[["maturity", "forward"]].round(3).to_numpy().tolist(), chain.report
-    ([[0.426, 80011.963]], {'used': 8})
+    ([[0.426, 80000.0]], {'used': 8})
     """
     path = Path(path)
     if format is not None and format not in CHAIN_FORMATS:
