@@ -3,6 +3,7 @@
 from quantjax.pricing.arbitrage import CalendarArbitrage, SliceArbitrage, calendar_arbitrage, slice_arbitrage
 from quantjax.pricing.bachelier import bachelier_implied_vol, bachelier_price
 from quantjax.pricing.black import black_price
+from quantjax.pricing.calibration import Calibration, CalibrationReason, LevenbergMarquardt, Optax, calibrate
 from quantjax.pricing.forwards import forward_curve
 from quantjax.pricing.fourier import Lewis
 from quantjax.pricing.greeks import Greeks, bachelier_greeks, black_greeks
@@ -33,6 +34,8 @@ __all__ = [
     "Asian",
     "Barrier",
     "CalendarArbitrage",
+    "Calibration",
+    "CalibrationReason",
     "ConditionalPaths",
     "ControlVariate",
     "Digital",
@@ -40,9 +43,11 @@ __all__ = [
     "FullTruncationEuler",
     "Greeks",
     "Heston",
+    "LevenbergMarquardt",
     "Lewis",
     "MonteCarlo",
     "MonteCarloResult",
+    "Optax",
     "OptionQuotes",
     "ParityFit",
     "Paths",
@@ -60,6 +65,7 @@ __all__ = [
     "black_greeks",
     "black_price",
     "calendar_arbitrage",
+    "calibrate",
     "fit_parity",
     "fit_svi",
     "fit_svi_slices",
@@ -67,5 +73,6 @@ __all__ = [
     "implied_vol",
     "price",
     "simulate_price",
+    "stack_quotes",
     "slice_arbitrage",
 ]

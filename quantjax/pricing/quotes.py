@@ -26,11 +26,11 @@ Table = Float[jax.Array, "*batch maturity strike"]
 class OptionQuotes(eqx.Module):
     """European option quotes of one underlying as Black implied vols; make it by `from_vols` or `from_prices`.
 
-    `strikes` and `vols` (mid, per year, a decimal; NaN: no quote) `[maturity, strike]`; `maturities` in years, `forward`
-    and `discount` `[maturity]`; `weights` `[maturity, strike]`: the reciprocal of the error, in vol, that each quote is
-    taken to have, 0 where there is none; `bid_vols`, `ask_vols` `[maturity, strike]`, NaN where unknown; `num_unpriced`:
-    prices that have no implied vol and so are no quotes. All are leaves: `stack_quotes` makes one of many surfaces,
-    with a leading axis for `jax.vmap`.
+    `strikes` and `vols` (mid, per year, a decimal; NaN: no quote) `[maturity, strike]`; `maturities` in years,
+    `forward` and `discount` `[maturity]`; `weights` `[maturity, strike]`: the reciprocal of the error, in vol, that
+    each quote is taken to have, 0 where there is none; `bid_vols`, `ask_vols` `[maturity, strike]`, NaN where unknown;
+    `num_unpriced`: prices that have no implied vol and so are no quotes. All are leaves: `stack_quotes` makes one of
+    many surfaces, with a leading axis for `jax.vmap`.
     """
 
     strikes: Table
@@ -66,7 +66,8 @@ class OptionQuotes(eqx.Module):
         maturities, forwards or discounts that are known not to be positive, for an ask below its bid, and for weights
         that are negative or not finite.
 
-        >>> quotes = OptionQuotes.from_vols([90.0, 110.0], [0.5, 1.0], [[0.25, 0.2], [0.24, float("nan")]], forward=100.0)
+        >>> vols = [[0.25, 0.2], [0.24, float("nan")]]
+        >>> quotes = OptionQuotes.from_vols([90.0, 110.0], [0.5, 1.0], vols, forward=100.0)
         >>> int(quotes.num_quotes), quotes.weights.tolist()
         (3, [[100.0, 100.0], [100.0, 0.0]])
         """
@@ -170,7 +171,7 @@ class OptionQuotes(eqx.Module):
         return black_price(self.forward[..., None], self.strikes, *column, self.calls)
 
     def to_pandas(self):
-        """A row a quote: maturity, strike, forward, discount, log_moneyness, call, vol, bid_vol, ask_vol, weight, price."""
+        """A row a quote, with its log-moneyness, whether it is a `call`, and its `price`."""
         import numpy as np
         import pandas as pd
 
