@@ -7,7 +7,15 @@ from pathlib import Path
 
 __all__ = ["WORKLOADS", "run"]
 
-WORKLOADS = ("book_metrics", "reconstruction", "order_flow", "trade_metrics", "bars", "implied_vol")
+WORKLOADS = (
+    "book_metrics",
+    "reconstruction",
+    "order_flow",
+    "trade_metrics",
+    "bars",
+    "implied_vol",
+    "heston_monte_carlo",
+)
 
 
 def run(workload: str, out: Path, *, repeats: int) -> Path:

@@ -1,0 +1,93 @@
+"""Greeks by differentiating the simulation, against those of Fourier prices and closed forms."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from quantjax.pricing import (
+    Barrier,
+    Digital,
+    European,
+    Heston,
+    MonteCarlo,
+    PseudoRandom,
+    QuadraticExponential,
+    Sobol,
+    price,
+    simulate_price,
+)
+
+MODEL = Heston(0.04, 2.0, 0.06, 0.6, -0.6, scheme=QuadraticExponential(substeps=32))
+STRIKES = jnp.array([90.0, 100.0, 110.0])
+KEYS = jax.random.split(jax.random.key(3), 8)
+CONDITIONAL = MonteCarlo(1 << 13, draws=Sobol(2), conditional=True)
+
+
+def by_keys(function) -> tuple[np.ndarray, np.ndarray]:
+    """Mean over the keys and its standard error, of each leaf stacked."""
+    found = jax.jit(lambda keys: jax.lax.map(function, keys))(KEYS)
+    found = np.stack([np.asarray(leaf) for leaf in jax.tree.leaves(found)], axis=1)
+    return found.mean(0), found.std(0, ddof=1) / np.sqrt(len(KEYS))
+
+
+def agree(found: np.ndarray, error: np.ndarray, expected, *, relative: float) -> None:
+    """Within 4 standard errors, and what 32 steps a year and the branch held fixed may do."""
+    expected = np.stack([np.asarray(leaf) for leaf in jax.tree.leaves(expected)])
+    assert (np.abs(found - expected) < 4 * error + relative * np.abs(expected)).all(), (found, expected, error)
+
+
+def fourier(model, spot):
+    return price(model, STRIKES, jnp.array([1.0]), forward=spot)[0]
+
+
+@pytest.mark.parametrize(
+    "engine", [CONDITIONAL, MonteCarlo(1 << 13, draws=PseudoRandom(antithetic=True))], ids=["conditional", "pathwise"]
+)
+def test_first_derivatives_are_those_of_fourier(engine):
+    def simulated(model, spot, key):
+        return simulate_price(model, European(STRIKES), [1.0], spot=spot, engine=engine, key=key).price
+
+    found, error = by_keys(lambda key: jax.jacrev(simulated, (0, 1))(MODEL, 100.0, key))
+    agree(found, error, jax.jit(jax.jacfwd(fourier, (0, 1)))(MODEL, 100.0), relative=2e-3)
+
+
+def test_gamma_and_digital_of_the_conditional_engine():
+    def simulated(spot, key):
+        payoffs = (European(STRIKES), Digital(STRIKES))
+        return simulate_price(MODEL, payoffs, [1.0], spot=spot, engine=CONDITIONAL, key=key).price
+
+    found, error = by_keys(
+        lambda key: (
+            jax.jacfwd(jax.jacfwd(lambda spot: simulated(spot, key)[0]))(100.0),
+            jax.jvp(lambda spot: simulated(spot, key)[1], (100.0,), (1.0,)),
+        )
+    )
+    gamma = jax.jit(jax.jacfwd(jax.jacfwd(lambda spot: fourier(MODEL, spot))))(100.0)
+
+    def digital(spot):  # -dC/dK
+        return -jax.jvp(lambda k: price(MODEL, k, jnp.array([1.0]), forward=spot)[0], (STRIKES,), (jnp.ones(3),))[1]
+
+    agree(found, error, (gamma, *jax.jit(lambda: jax.jvp(digital, (100.0,), (1.0,)))()), relative=2e-3)
+
+
+def test_barrier_delta_is_that_of_black():
+    # Variance all but constant, a down-and-out call: Reiner & Rubinstein (1991), differentiated by differences.
+    model = Heston(0.04, 1.0, 0.04, 1e-3, 0.0, scheme=QuadraticExponential(substeps=1))
+    engine = MonteCarlo(1 << 13, draws=PseudoRandom(antithetic=True))
+
+    def simulated(spot, key):
+        payoff = Barrier(100.0, 90.0, "down", "out")
+        return simulate_price(model, payoff, [0.25, 0.5, 0.75, 1.0], spot=spot, engine=engine, key=key).price
+
+    def exact(spot):
+        d, y = np.log(spot / 100) / 0.2 + 0.1, np.log(90**2 / (spot * 100)) / 0.2 + 0.1
+        call = spot * norm.cdf(d) - 100 * norm.cdf(d - 0.2)
+        return call - 90 * norm.cdf(y) + 100 * spot / 90 * norm.cdf(y - 0.2)
+
+    found, error = by_keys(lambda key: jax.value_and_grad(simulated)(100.0, key))
+    agree(found, error, (exact(100.0), (exact(100.001) - exact(99.999)) / 0.002), relative=1e-4)
+    assert error[1] < 0.01
