@@ -73,6 +73,6 @@ __all__ = [
     "implied_vol",
     "price",
     "simulate_price",
-    "stack_quotes",
     "slice_arbitrage",
+    "stack_quotes",
 ]

@@ -52,8 +52,8 @@ def calibrate(
     than parameters, or where the quotes do not tell parameters apart.
 
     Per item: `jax.vmap` over models and stacked quotes, under jit; call it under `jax.jit` when it is called often.
-    Raises ValueError for quotes without a vol or weight, for float32, for starts outside the bounds, for unknown names, for
-    priors without a positive deviation, and for many starts without a key.
+    Raises ValueError for quotes without a vol or weight, for float32, for starts outside the bounds, for unknown names,
+    for priors without a positive deviation, and for many starts without a key.
 
     Source: Cui, del Bano Rollin & Germano (2017), Full and fast calibration of the Heston stochastic volatility model,
     EJOR 263:625, who fit prices and whose exact gradient is here forward differentiation.
