@@ -44,17 +44,26 @@ def bachelier_start(ratio: Value) -> Value:
 
 
 def householder_step(
-    s: Value, target: Value, z: Value, factor: Value, sign: Value | float, curvature: Value, curvature_slope: Value
+    s: Value,
+    inverse: Value,
+    target: Value,
+    z: Value,
+    factor: Value,
+    sign: Value | float,
+    curvature: Value,
+    curvature_slope: Value,
 ) -> Value:
     """One step towards the s whose f is the target.
 
-    `factor` M and `z` at s; `sign` of the slope of f; `curvature` h = f'' / f' and `curvature_slope` dh/ds. Source:
-    Jaeckel (2015), Let's be rational, Wilmott 75:40, eqs. 4.16-4.20, there for other objectives.
+    `inverse`: 1 / s; `z` and `factor` M at s; `sign` of the slope of f; `curvature`: s h with h = f'' / f';
+    `curvature_slope`: s^2 dh/ds. The step is taken in units of s, in which nothing overflows. Source: Jaeckel (2015),
+    Let's be rational, Wilmott 75:40, sections 5 and 6, there for other functions of the price.
     """
-    inverse = in_one_loop(1 / factor)
-    excess = vector_log(target * _SQRT_2PI * inverse) + 0.5 * z * z
-    slope = sign * inverse
-    newton = sign * excess * factor
+    relative = factor * inverse
+    slope = in_one_loop(1 / relative)
+    excess = vector_log(target * (inverse * slope) * _SQRT_2PI) + 0.5 * z * z
+    newton = sign * excess * relative
+    slope = sign * slope
     second = curvature - slope
     third = second * (second - slope) + curvature_slope
-    return s + newton * (1 + 0.5 * second * newton) / (1 + newton * (second + third * newton / 6))
+    return s + s * newton * (1 + 0.5 * second * newton) / (1 + newton * (second + third * newton / 6))

@@ -17,7 +17,6 @@ __all__ = ["LOWER_START", "UPPER_START", "implied_vol"]
 
 Value = Float[jax.Array, "*batch"]
 
-_STEPS = 2
 # The start: z = a0 + q P(p, q) below half of the bound and -z = a0 + P(p, q) above, p = 1 / (1 + a0), q = y / (a0 + y),
 # rows by powers of p, columns by powers of q. Least squares, reweighted towards the largest error of ln s, over
 # y = 0 ... 1,300 and targets down to 1e-307: 2.5 % below, 1.7 % above.
@@ -86,20 +85,17 @@ def _implied_vol(price, forward, strike, maturity, discount, call) -> Value:
 @jax.custom_jvp
 def _solve(y: Value, target: Value, upper: Bool[jax.Array, "*batch"]) -> Value:
     """s with c(y, s) = target, or with 1 - c(y, s) = target where `upper`."""
-    s = _start(y, target, upper)
+    return _steps(_start(y, target, upper), y, target, upper)
+
+
+def _steps(s: Value, y: Value, target: Value, upper: Bool[jax.Array, "*batch"]) -> Value:
+    """Two steps of fourth order: an error of 2.5 % becomes 3e-6, then less than a rounding."""
     sign = jnp.where(upper, -1.0, 1.0).astype(s.dtype)
-    for _ in range(_STEPS):
+    for _ in range(2):
         inverse = in_one_loop(1 / s)
         a, t = y * inverse, 0.5 * s
-        s = householder_step(
-            s,
-            target,
-            z=a - t,
-            factor=tail_factor(a, t, upper),
-            sign=sign,
-            curvature=a * a * inverse - 0.5 * t,
-            curvature_slope=-3 * (a * inverse) ** 2 - 0.25,
-        )
+        factor = tail_factor(a, t, upper)
+        s = householder_step(s, inverse, target, a - t, factor, sign, a * a - t * t, -3 * a * a - t * t)
     return s
 
 
@@ -116,7 +112,7 @@ def _solve_jvp(primals, tangents):
 def _start(y: Value, target: Value, upper: Bool[jax.Array, "*batch"]) -> Value:
     """s within 2.5 %, from Bachelier's, which it is where y and s are small."""
     # At the money y / a0 is the limit of what follows; this much more of y changes s by less than 1e-8 of it.
-    y = y + 1e-9 * target
+    y = y + jnp.maximum(1e-9 * target, jnp.finfo(y.dtype).tiny)
     ratio = jnp.maximum(jnp.where(upper, 0.5 * target, in_one_loop(target / y) + 0.5 * target), 1e-305)
     a0 = bachelier_start(ratio)
     inverse = in_one_loop(1 / ((1 + a0) * (a0 + y)))

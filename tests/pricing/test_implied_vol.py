@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks.option_quotes import extreme_quotes, regular_quotes
 from quantjax.pricing import black_greeks, black_price, implied_vol
+from quantjax.pricing.implied_vol import _solve, _start, _steps
 from tests.reference.black import VOLS, exact_vols, relative_errors
 
 SETS = {"regular": regular_quotes, "extreme": extreme_quotes}
@@ -42,6 +43,16 @@ def test_tiny_prices_and_tiny_vols():
     prices = np.asarray(black_price(100.0, strike, 1 / 365, vol, call=strike >= 100))
     found = implied_vol(prices, 100.0, strike, 1 / 365, call=strike >= 100)
     assert relative_errors(found, exact_vols(vol, prices, [100.0] * 3, strike, [1 / 365] * 3)).max() < 1.5e-15
+
+
+def test_the_start_is_near_and_two_steps_are_enough():
+    y = np.concatenate([[0], 10 ** np.linspace(-15, 3, 37)])
+    target = np.concatenate([10 ** np.linspace(-305, -1, 60), np.linspace(0.15, 0.5, 8)])
+    y, target, upper = (array.ravel() for array in np.meshgrid(y, target, [False, True]))
+    start, solved = jax.jit(lambda *case: (_start(*case), _solve(*case)))(y, target, upper)
+    assert np.abs(start / solved - 1).max() < 0.026
+    again = jax.jit(lambda *case: _steps(_solve(*case), *case))(y, target, upper)
+    assert np.abs(again / solved - 1).max() < 3e-15
 
 
 def test_quotes_in_the_money_lose_what_the_price_lost():

@@ -69,7 +69,7 @@ def _exact_vol(near, price, forward, strike, maturity) -> mpf:
             step = (price / bound - value) / mpmath.npdf(a - t)
             step /= 1 + step * (a * a / s - t / 2) / 2
             s += step
-            if abs(step) < mpf(10) ** -20 * s:  # the next would be its cube
+            if abs(step) < mpf(10) ** -10 * s:  # the next would be of the order of its cube
                 return s / mpmath.sqrt(maturity)
     raise ArithmeticError(f"no vol found near {near} for {price}, {forward}, {strike}, {maturity}")
 
