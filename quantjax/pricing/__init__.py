@@ -3,12 +3,14 @@
 from quantjax.pricing.arbitrage import CalendarArbitrage, SliceArbitrage, calendar_arbitrage, slice_arbitrage
 from quantjax.pricing.bachelier import bachelier_implied_vol, bachelier_price
 from quantjax.pricing.black import black_price
+from quantjax.pricing.black_model import Black
 from quantjax.pricing.calibration import Calibration, CalibrationReason, LevenbergMarquardt, Optax, calibrate
 from quantjax.pricing.forwards import forward_curve
-from quantjax.pricing.fourier import Lewis
+from quantjax.pricing.fourier import Cos, Lewis
 from quantjax.pricing.greeks import Greeks, bachelier_greeks, black_greeks
 from quantjax.pricing.heston import FullTruncationEuler, Heston, QuadraticExponential
 from quantjax.pricing.implied_vol import implied_vol
+from quantjax.pricing.model_greeks import ModelGreeks, greeks
 from quantjax.pricing.monte_carlo import (
     Asian,
     Barrier,
@@ -26,25 +28,29 @@ from quantjax.pricing.monte_carlo import (
     simulate_price,
 )
 from quantjax.pricing.parity import ParityFit, fit_parity
-from quantjax.pricing.price import price
+from quantjax.pricing.price import Engine, price
 from quantjax.pricing.quotes import OptionQuotes, stack_quotes
 from quantjax.pricing.svi import Svi, SviFit, fit_svi, fit_svi_slices
 
 __all__ = [
     "Asian",
     "Barrier",
+    "Black",
     "CalendarArbitrage",
     "Calibration",
     "CalibrationReason",
     "ConditionalPaths",
     "ControlVariate",
+    "Cos",
     "Digital",
+    "Engine",
     "European",
     "FullTruncationEuler",
     "Greeks",
     "Heston",
     "LevenbergMarquardt",
     "Lewis",
+    "ModelGreeks",
     "MonteCarlo",
     "MonteCarloResult",
     "Optax",
@@ -70,6 +76,7 @@ __all__ = [
     "fit_svi",
     "fit_svi_slices",
     "forward_curve",
+    "greeks",
     "implied_vol",
     "price",
     "simulate_price",

@@ -15,10 +15,10 @@ def forward_curve(spot, rate, dividend, maturities) -> Float[jax.Array, "*batch"
     """F(T) = S e^((r - q) T), `[...]`.
 
     `spot` S; `rate` r and `dividend` q: continuously compounded, decimals a year; `maturities` T in years; all of them
-    broadcast, so curves of rates by maturity may be given. Broadcasting. The discount is e^(-r T). Raises ValueError for
-    float64 while JAX's x64 mode is off. Source: Hull, Options, Futures and Other Derivatives, section 5.6.
+    broadcast, so curves of rates by maturity may be given. The discount is e^(-r T). Broadcasting. Raises ValueError
+    for float64 while JAX's x64 mode is off. Source: Hull, Options, Futures and Other Derivatives, section 5.6.
 
-    >>> forward_curve(100.0, 0.03, 0.01, jnp.array([0.5, 1.0])).round(4).tolist()
+    >>> [round(forward, 4) for forward in forward_curve(100.0, 0.03, 0.01, jnp.array([0.5, 1.0])).tolist()]
     [101.005, 102.0201]
     """
     spot, maturities = as_floating(spot, "spot"), as_floating(maturities, "maturities")

@@ -48,15 +48,16 @@ def price(
     scalar maturity or strike the result lacks that axis. `engine`: `Lewis()` if not given, `Cos(...)`, or
     `MonteCarlo(...)`, which alone takes a `key` (`simulate_price` gives its standard errors as well).
 
-    NaN strikes give NaN, and a gradient of 0; a maturity of 0 gives the intrinsic value; negative maturities, strikes and
-    forwards that are only known when computing give NaN. Per item: for many models use `jax.vmap`; jit and grad with
-    respect to the model and everything else work. Raises ValueError for shapes that do not fit, for negative maturities,
-    strikes or forwards that are known, and for float64 arrays while JAX's x64 mode is off.
+    NaN strikes give NaN, and a gradient of 0; a maturity of 0 gives the intrinsic value; negative maturities, strikes
+    and forwards that are only known when computing give NaN. Per item: for many models use `jax.vmap`; jit and grad with
+    respect to the model and everything else work. Raises ValueError for shapes that do not fit, for negative
+    maturities, strikes or forwards that are known, and for float64 arrays while JAX's x64 mode is off.
 
     >>> from quantjax.pricing import Heston
     >>> model = Heston(v0=0.04, kappa=1.5, theta=0.04, xi=0.5, rho=-0.7)
-    >>> price(model, jnp.array([90.0, 100.0, 110.0]), jnp.array([0.5, 1.0]), forward=100.0).round(4).tolist()
-    [[11.9416, 5.3193, 1.4019], [13.5988, 7.4246, 3.0951]]
+    >>> surface = price(model, jnp.array([90.0, 100.0, 110.0]), jnp.array([0.5, 1.0]), forward=100.0)
+    >>> [[round(value, 4) for value in row] for row in surface.tolist()]
+    [[12.1302, 5.119, 1.1511], [13.7132, 7.0243, 2.6047]]
     """
     engine = Lewis() if engine is None else engine
     strikes, maturities = as_floating(strikes, "strikes"), as_floating(maturities, "maturities")
@@ -78,27 +79,35 @@ def price(
     if not holds(lambda f: ~(f <= 0), forward):
         raise ValueError(f"expected forward > 0, got {forward}")
 
-    shape = maturities.shape + strikes.shape[-1:]
-    rows = jnp.atleast_1d(maturities)
-    table = jnp.broadcast_to(jnp.atleast_1d(strikes), (*rows.shape, max(1, *strikes.shape[-1:], 1)))
-    forward, discount = jnp.broadcast_to(forward, rows.shape), jnp.broadcast_to(discount, rows.shape)
-    calls = _calls(call, strikes, maturities, table.shape)
+    table = (maturities.shape or (1,)) + (strikes.shape[-1:] or (1,))
+    dtype = jnp.result_type(strikes, maturities, forward, *jax.tree.leaves(model))
+    value = _price_table(
+        model,
+        jnp.broadcast_to(strikes, table).astype(dtype),
+        jnp.broadcast_to(maturities, table[:1]).astype(dtype),
+        jnp.broadcast_to(forward, table[:1]).astype(dtype),
+        jnp.broadcast_to(discount, table[:1]).astype(dtype),
+        _calls(call, strikes, maturities, table),
+        engine,
+        key,
+    )
+    return value.reshape(maturities.shape + strikes.shape[-1:])
 
-    dtype = jnp.result_type(table, rows, forward, *jax.tree.leaves(model))
-    table, rows, forward = table.astype(dtype), rows.astype(dtype), forward.astype(dtype)
-    known = (table >= 0) & (rows >= 0)[:, None] & (forward > 0)[:, None]
-    positive = known & (table > 0)
-    later = rows > 0
+
+@jax.jit
+def _price_table(model, strikes, maturities, forward, discount, calls, engine, key) -> jax.Array:
+    """`price` of arrays `[maturity, strike]` and `[maturity]` of one dtype."""
+    known = (strikes >= 0) & ((maturities >= 0) & (forward > 0))[:, None]
+    positive, later = known & (strikes > 0), maturities > 0
     # What is not priced takes values at which everything, derivatives too, is finite.
     safe_forward = jnp.where(forward > 0, forward, 1.0)[:, None]
-    log_moneyness = jnp.log(jnp.where(positive, table, safe_forward) / safe_forward)
+    log_moneyness = jnp.log(jnp.where(positive, strikes, safe_forward) / safe_forward)
     drawn = {} if key is None else {"key": key}
-    value = engine.normalised_price(model, log_moneyness, jnp.where(later, rows, 1.0), calls, **drawn)
-    value = value * safe_forward
-    strike = jnp.where(known, table, 0.0)
+    value = engine.normalised_price(model, log_moneyness, jnp.where(later, maturities, 1.0), calls, **drawn)
+    strike = jnp.where(known, strikes, 0.0)
     intrinsic = jnp.maximum(jnp.where(calls, safe_forward - strike, strike - safe_forward), 0.0)
-    value = jnp.where(positive & later[:, None], value, intrinsic)
-    return jnp.where(known, discount[:, None] * value, jnp.nan).reshape(shape)
+    value = jnp.where(positive & later[:, None], value * safe_forward, intrinsic)
+    return jnp.where(known, discount[:, None] * value, jnp.nan)
 
 
 def _calls(call, strikes, maturities, shape: tuple[int, int]) -> Bool[jax.Array, "maturity strike"]:

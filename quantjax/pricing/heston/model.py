@@ -110,7 +110,7 @@ class Heston(eqx.Module):
 
         >>> mean, variance, *_ = Heston(0.04, 1.5, 0.04, 0.5, -0.7).cumulants(1.0)
         >>> round(float(mean), 6), round(float(variance), 6)
-        (-0.02, 0.047047)
+        (-0.02, 0.044812)
         """
         return cumulants(order, t, self.v0, self.kappa, self.theta, self.xi, self.rho)
 
