@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import equinox as eqx
 import jax
@@ -23,29 +23,30 @@ Normals = tuple[Float[jax.Array, " path"], ...]
 Prepared = tuple[Any, Callable[[Any], Normals]]
 
 
-class Draws(eqx.Module):
+class Draws(Protocol):
     """A source of normals for simulations: `PseudoRandom` or `Sobol`."""
 
     @property
     def replicates(self) -> int:
         """How many independent estimates the standard error is made from; 1 takes it from the paths themselves."""
-        return 1
+        ...
 
     @property
     def group(self) -> int:
         """How many paths make one independent sample."""
-        return 1
+        ...
 
     def check(self, num_paths: int, num_chunks: int) -> None:
         """Raise ValueError where chunks of `num_paths` paths, so many a replicate, do not suit these draws."""
+        ...
 
     def averaged(self, values: Float[jax.Array, "*batch path"]) -> Float[jax.Array, "*batch sample"]:
         """Independent samples out of values by path."""
-        return values
+        ...
 
     def chunk(self, key: jax.Array, replicate: jax.Array, chunk: jax.Array, num_paths: int) -> tuple[jax.Array, Draws]:
         """The key and the draws of a chunk of `num_paths` paths."""
-        raise NotImplementedError
+        ...
 
     def prepare(
         self, key: jax.Array, step_sizes: Float[jax.Array, " step"], num_factors: int, num_paths: int, dtype
@@ -54,10 +55,10 @@ class Draws(eqx.Module):
 
         The function gives one array `[path]` a factor. So a scan over the rows makes the numbers where they are used.
         """
-        raise NotImplementedError
+        ...
 
 
-class PseudoRandom(Draws):
+class PseudoRandom(eqx.Module):
     """Independent normals: Threefry's words through Box and Muller's transform.
 
     `antithetic=True`: the second half of the paths takes the normals of the first half with the other sign; the
@@ -67,17 +68,26 @@ class PseudoRandom(Draws):
     antithetic: bool = eqx.field(static=True, default=False)
 
     @property
+    def replicates(self) -> int:
+        return 1
+
+    @property
     def group(self) -> int:
         return 2 if self.antithetic else 1
 
-    def averaged(self, values):
+    def check(self, num_paths: int, num_chunks: int) -> None:
+        pass
+
+    def averaged(self, values: jax.Array) -> jax.Array:
         half = values.shape[-1] // 2
         return 0.5 * (values[..., :half] + values[..., half:]) if self.antithetic else values
 
-    def chunk(self, key, replicate, chunk, num_paths):
+    def chunk(self, key: jax.Array, replicate: jax.Array, chunk: jax.Array, num_paths: int) -> tuple[jax.Array, Draws]:
         return jax.random.fold_in(key, chunk), self
 
-    def prepare(self, key, step_sizes, num_factors, num_paths, dtype) -> Prepared:
+    def prepare(
+        self, key: jax.Array, step_sizes: Float[jax.Array, " step"], num_factors: int, num_paths: int, dtype
+    ) -> Prepared:
         if self.antithetic and num_paths % 2:
             raise ValueError(f"expected an even num_paths for antithetic pairs, got {num_paths}")
         words = key_words(key)
@@ -98,7 +108,7 @@ class PseudoRandom(Draws):
         return jnp.arange(len(step_sizes), dtype=jnp.uint32), normals
 
 
-class Sobol(Draws):
+class Sobol(eqx.Module):
     """Sobol's points with Owen's scrambling, on a Brownian bridge.
 
     `scramblings` independent ones share the paths, and the standard error is that of their means: at least 2, 16 is
@@ -118,7 +128,14 @@ class Sobol(Draws):
     def replicates(self) -> int:
         return self.scramblings
 
-    def check(self, num_paths, num_chunks) -> None:
+    @property
+    def group(self) -> int:
+        return 1
+
+    def averaged(self, values: jax.Array) -> jax.Array:
+        return values
+
+    def check(self, num_paths: int, num_chunks: int) -> None:
         points = num_paths * num_chunks
         if points & (points - 1) or points > 1 << 32:
             raise ValueError(
@@ -126,11 +143,13 @@ class Sobol(Draws):
                 f"got {points} in {num_chunks} chunks; take powers of two for num_paths, chunk_paths and scramblings"
             )
 
-    def chunk(self, key, replicate, chunk, num_paths):
+    def chunk(self, key: jax.Array, replicate: jax.Array, chunk: jax.Array, num_paths: int) -> tuple[jax.Array, Draws]:
         start = chunk.astype(jnp.uint32) * np.uint32(num_paths)
         return jax.random.fold_in(key, replicate), Sobol(self.scramblings, self.bridge, start)
 
-    def prepare(self, key, step_sizes, num_factors, num_paths, dtype) -> Prepared:
+    def prepare(
+        self, key: jax.Array, step_sizes: Float[jax.Array, " step"], num_factors: int, num_paths: int, dtype
+    ) -> Prepared:
         if num_paths & (num_paths - 1):
             raise ValueError(f"expected a power of two of Sobol points, got {num_paths}")
         num_steps = len(step_sizes)

@@ -12,6 +12,7 @@ from jax.core import Tracer
 from jaxtyping import Bool, Float
 
 from quantjax.numerics.arguments import whole_number
+from quantjax.numerics.regression import as_floating
 from quantjax.pricing.monte_carlo.control_variates import ControlVariate, SpotControl
 from quantjax.pricing.monte_carlo.draws import Draws, PseudoRandom
 from quantjax.pricing.monte_carlo.moments import Moments, controlled_mean, merged, moments, no_moments
@@ -24,13 +25,13 @@ __all__ = ["MonteCarlo", "MonteCarloResult", "simulate_price"]
 class MonteCarlo(eqx.Module):
     """How many paths, from which draws, and what is done against their noise.
 
-    `num_paths`: at least so many, for they are simulated in equal chunks of `chunk_paths` at most (16,384 keep the
-    state of a step in a core's cache; memory does not grow with `num_paths`). `draws`: `PseudoRandom(antithetic=...)`
-    or `Sobol(scramblings, bridge)`, which takes powers of two for the paths of each scrambling and for a chunk.
-    `control_variates`: `SpotControl()`, `ControlVariate(payoff, expectation)`; their coefficients are fitted to the
-    paths themselves, a bias of order 1 / num_paths. `conditional=True`: payoffs are expectations given the path of the
-    variance (Romano and Touzi): less noise, half the random numbers, derivatives of any order; for payoffs that know
-    theirs, European and Digital.
+    `num_paths`: at least so many, for they are simulated in equal chunks of `chunk_paths` at most: 16,384 keep the state
+    of a step in a core's cache, a GPU wants a million; memory does not grow with `num_paths`. `draws`:
+    `PseudoRandom(antithetic=...)` or `Sobol(scramblings, bridge)`, which takes powers of two for the paths of each
+    scrambling and for a chunk. `control_variates`: `SpotControl()`, `ControlVariate(payoff, expectation)`; their
+    coefficients are fitted to the paths themselves, a bias of order 1 / num_paths. `conditional=True`: payments are
+    expectations given the path of the variance (Romano and Touzi): less noise, half the random numbers, derivatives of
+    any order; for payoffs that know theirs, European and Digital.
 
     >>> MonteCarlo(num_paths=1 << 20, draws=PseudoRandom(antithetic=True)).num_chunks
     64
@@ -113,14 +114,16 @@ def simulate_price(
 ) -> MonteCarloResult:
     """Prices of payoffs on whole paths: the mean of discount x payment, all payoffs from the same paths in one pass.
 
-    `model`: anything with `simulate(times, num_paths, *, key, draws)`; `payoffs`: one payoff (`European`, `Digital`,
-    `Asian`, `Barrier`, `VarianceSwap`, or a function of `Paths` to payments `[..., path]`) or a dict, list or tuple of
-    them; `times` `[time]`: years, increasing from above 0, where the payoffs look; `spot`: S_0; `forward`: F_t, one
-    number or `[time]`, `spot` by default (`pricing.forward_curve` makes one); `discount`: to the payment, one number or
-    `[time]`. Returns `MonteCarloResult`; its dtype is that of the model. Differentiable in model, spot, forward,
-    discount and strikes: pathwise, so payoffs that jump need a smoothing (`Digital`). Raises ValueError for times,
-    shapes and numbers of paths that do not fit. Per item. Source: Glasserman (2003), Monte Carlo methods in financial
-    engineering.
+    `model`: anything with `simulate(times, num_paths, *, key)` that gives `Paths`, and takes `draws` where others than
+    plain `PseudoRandom()` are asked for; `payoffs`: one payoff (`European`, `Digital`, `Asian`, `Barrier`,
+    `VarianceSwap`, or a function of `Paths` to payments `[..., path]`) or a dict, list or tuple of them; `times`
+    `[time]`: years, increasing from above 0, where the payoffs look; `spot`: S_0; `forward`: F_t, one number or
+    `[time]`, `spot` by default (`pricing.forward_curve` makes one); `discount`: to the payment, one number or `[time]`.
+
+    Returns `MonteCarloResult`; its dtype is that of the model. Differentiable in model, spot, forward, discount and
+    strikes: pathwise, so payoffs that jump need a smoothing (`Digital`). Raises ValueError for times, shapes and numbers
+    of paths that do not fit, TypeError for a model that does not simulate. Per item. Source: Glasserman (2003), Monte
+    Carlo methods in financial engineering.
 
     >>> from quantjax.pricing import Heston
     >>> from quantjax.pricing.monte_carlo.payoffs import European
@@ -130,22 +133,24 @@ def simulate_price(
     (True, 131072)
     """
     engine = MonteCarlo() if engine is None else engine
+    needed = "simulate_conditional" if engine.conditional else "simulate"
+    if not hasattr(model, needed):
+        raise TypeError(f"expected a model with {needed}(times, num_paths, *, key), got {type(model).__name__}")
     times = check_times(times)
     known = tuple(times.tolist()) if isinstance(times, np.ndarray) else None
-    forward = jnp.asarray(spot if forward is None else forward)
-    for name, value in (("forward", forward), ("discount", jnp.asarray(discount))):
+    spot, discount = as_floating(spot, "spot"), as_floating(discount, "discount")
+    forward = spot if forward is None else as_floating(forward, "forward")
+    for name, value in (("forward", forward), ("discount", discount)):
         if value.shape not in ((), times.shape):
             raise ValueError(f"expected {name} as one number or [time] = {list(times.shape)}, got {list(value.shape)}")
-    price, std_error = _estimate(
-        model, payoffs, known, None if known else times, jnp.asarray(spot), forward, jnp.asarray(discount), engine, key
-    )
+    price, std_error = _estimate(model, payoffs, known, None if known else times, spot, forward, discount, engine, key)
     return MonteCarloResult(price, std_error, engine.total_paths)
 
 
 @eqx.filter_jit
 def _estimate(model, payoffs, known, traced, spot, forward, discount, engine: MonteCarlo, key):
     times = traced if known is None else np.array(known)
-    simulate = model.simulate_conditional if engine.conditional else model.simulate
+    simulate = getattr(model, "simulate_conditional" if engine.conditional else "simulate")
     dtype = jnp.result_type(*jax.tree.leaves(eqx.filter(model, eqx.is_inexact_array)))
     payoffs, control_variates, curve, discounts = jax.tree.map(
         lambda leaf: leaf.astype(dtype) if eqx.is_inexact_array(leaf) else leaf,
@@ -162,7 +167,9 @@ def _estimate(model, payoffs, known, traced, spot, forward, discount, engine: Mo
     def sample(replicate, chunk):
         """Moments of each payoff over a chunk."""
         own_key, draws = engine.draws.chunk(key, replicate, chunk, num_paths)
-        paths = simulate(times, num_paths, key=own_key, draws=draws).scaled(spot, curve)
+        plain = isinstance(draws, PseudoRandom) and not draws.antithetic
+        drawn = {} if plain else {"draws": draws}
+        paths = simulate(times, num_paths, key=own_key, **drawn).scaled(spot, curve)
         controls = [jnp.zeros((0, num_paths), dtype), *(control.values(paths) for control in control_variates)]
         controls = averaged(jnp.concatenate(controls))
         payments = [discounts[getattr(payoff, "at", -1)] * payment(payoff, paths) for payoff in leaves]

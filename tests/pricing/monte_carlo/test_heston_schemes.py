@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,7 +19,6 @@ from quantjax.pricing import (
     simulate_price,
 )
 from quantjax.pricing.heston.quadratic_exponential import _minus_log_tail
-from quantjax.pricing.monte_carlo.draws import Draws
 from tests.assertions import assert_close
 from tests.reference.heston_paths import full_truncation_euler, quadratic_exponential
 
@@ -28,7 +28,7 @@ ANDERSEN_I = {"v0": 0.04, "kappa": 0.5, "theta": 0.04, "xi": 1.0, "rho": -0.9}
 LEWIS_PRICE = 16.07015491702883  # S = K = 100, T = 1, r = 0.01, q = 0.02
 
 
-class GivenNormals(Draws):
+class GivenNormals(eqx.Module):
     """Normals `[step, factor, path]` from outside."""
 
     normals: jax.Array
