@@ -12,12 +12,12 @@ from pathlib import Path
 
 import typer
 
-from quantjax.cli import analyze, bars, bench, demo, flow, info, mock, record, replay
+from quantjax.cli import analyze, bars, bench, calibrate, demo, flow, info, mock, price, record, replay
 
 __all__ = ["app", "main"]
 
 app = typer.Typer(
-    help="Quant compute kernels on JAX: record an exchange, replay it, measure every book, look at the report.",
+    help="Quant compute kernels on JAX: record and replay exchanges, measure books, price options, calibrate models.",
     epilog="Add --debug to any command for the traceback of an error.",
     no_args_is_help=True,
     add_completion=False,
@@ -31,6 +31,8 @@ app.command()(replay.replay)
 app.command()(analyze.analyze)
 app.command()(flow.flow)
 app.command()(bars.bars)
+app.command()(price.price)
+app.command()(calibrate.calibrate)
 app.command()(demo.demo)
 app.command()(bench.bench)
 

@@ -15,6 +15,7 @@ from quantjax.io.data import BookData
 from quantjax.io.errors import DataError
 from quantjax.io.formats import FORMATS, find_format
 from quantjax.io.lobster_messages import LOBSTER_EVENTS, LobsterEvent, LobsterMessages
+from quantjax.io.models import read_model, write_model
 from quantjax.io.quote_check import QuoteCheck, compare_quotes
 from quantjax.io.quotes import QuoteData, QuoteSeries, read_quotes
 from quantjax.io.reading import BookStream, read_books, stream_books
@@ -47,10 +48,12 @@ __all__ = [
     "find_format",
     "load_chain",
     "read_books",
+    "read_model",
     "read_quotes",
     "read_updates",
     "stream_books",
     "write_analysis",
     "write_books",
+    "write_model",
     "write_table",
 ]

@@ -16,6 +16,8 @@ from quantjax.report.html import book_report, write_book_report
 from quantjax.report.imbalance import imbalances, microprice_against_next_move
 from quantjax.report.order_flow import impact_by_horizon_figure, integrated_impact_figure, order_flow_scatter
 from quantjax.report.prices import mid_and_microprice, spread_over_time
+from quantjax.report.residuals import error_by_maturity, residuals
+from quantjax.report.smiles import smiles
 from quantjax.report.trade_costs import spread_split_by_horizon, vpin_over_time
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "candles",
     "cost_to_fill",
     "depth_heatmap",
+    "error_by_maturity",
     "flow_figures",
     "flow_numbers",
     "flow_report",
@@ -42,6 +45,8 @@ __all__ = [
     "mid_and_microprice",
     "order_flow_scatter",
     "predictor_gains",
+    "residuals",
+    "smiles",
     "spread_over_time",
     "spread_split_by_horizon",
     "vpin_over_time",

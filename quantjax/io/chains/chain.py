@@ -98,8 +98,8 @@ class OptionChain:
         rows = rows[rows.groupby(EXPIRY)["strike"].transform("size") >= min_strikes]
         if rows.empty:
             raise ValueError(
-                f"{self.source}: expected quotes that the selection keeps, got none of {len(self.smiles)} used ones out of "
-                f"the money; widen it (the chain: {self.report})"
+                f"{self.source}: expected quotes that the selection keeps, got none of {len(self.smiles)} used ones "
+                f"out of the money; widen it (the chain: {self.report})"
             )
         return rows.drop(columns="atm_vol").reset_index(drop=True)
 

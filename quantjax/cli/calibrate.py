@@ -1,0 +1,200 @@
+"""`quantjax calibrate`: a model fitted to an option chain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from quantjax.cli.chain_options import AsOf, Chain, ChainFormat, Rate, Spot
+from quantjax.cli.console import AsJson, progress, say, show
+
+if TYPE_CHECKING:
+    import jax
+    import numpy as np
+    import pandas as pd
+
+    from quantjax import io
+    from quantjax.pricing import Calibration, Heston, OptionQuotes, SviFit
+
+__all__ = ["calibrate", "first_heston", "fit_chain"]
+
+_MODELS = ("heston",)
+
+
+def calibrate(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="heston")],
+    chain: Chain,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Directory for the model, tables (Parquet), figures.")
+    ] = None,
+    format: ChainFormat = None,
+    as_of: AsOf = None,
+    spot: Spot = None,
+    rate: Rate = None,
+    min_days: Annotated[float, typer.Option(help="Shortest expiry, in days.")] = 7.0,
+    max_days: Annotated[float, typer.Option(help="Longest expiry, in days.")] = 1000.0,
+    settlement: Annotated[str | None, typer.Option(help="AM or PM: only these expiries.")] = None,
+    max_deviations: Annotated[float, typer.Option(help="Strikes within so many standard deviations.")] = 2.5,
+    max_spread: Annotated[float, typer.Option(help="Quotes with a bid-ask spread below so many mids.")] = 0.5,
+    max_strikes: Annotated[int, typer.Option(help="At most so many strikes an expiry, evenly taken.")] = 24,
+    starts: Annotated[int, typer.Option(help="Starts of the fit, all but the first drawn by --seed.", min=1)] = 4,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the starts.")] = 0,
+    plots: Annotated[bool, typer.Option("--plots/--no-plots", help="Draw smiles and errors into --out.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Clean CHAIN's quotes, fit MODEL to their implied volatilities, and say how well by maturity."""
+    if model not in _MODELS:
+        raise typer.BadParameter(f"expected a model of {', '.join(_MODELS)}, got {model!r}")
+    import jax
+
+    from quantjax import io, pricing
+
+    with progress() as bar:
+        task = bar.add_task("reading", total=None, state=chain.name)
+        data = io.load_chain(chain, format=format, as_of=as_of, spot=spot, rate=rate)
+        quotes = data.quotes(
+            min_maturity=min_days / 365,
+            max_maturity=max_days / 365,
+            settlement=settlement,
+            max_deviations=max_deviations,
+            max_relative_spread=max_spread,
+            max_strikes=max_strikes,
+        )
+        bar.update(task, description="fitting", state=f"{int(quotes.num_quotes)} quotes")
+        found = fit_chain(quotes, starts=starts, key=jax.random.key(seed))
+        svi = pricing.fit_svi_slices(quotes)
+        table = by_maturity(data, found, svi)
+        result = _numbers(data, found, table)
+        if out is not None:
+            bar.update(task, description="writing")
+            result["files"] = [str(file) for file in _write(out, data, found, svi, table, plots=plots)]
+    if not bool(found.converged):
+        say(f"not converged: {found.message}")
+    if not as_json:
+        result["parameters"] = {
+            name: f"{one['value']:.6g}" + ("" if one["std_error"] is None else f" +- {one['std_error']:.2g}")
+            for name, one in result["parameters"].items()
+        }
+        result["by expiry"] = {
+            f"{row['expiry']:%Y-%m-%d} {row['settlement']}": f"{row['num_quotes']} quotes, error {row['rmse']:.3g} vol "
+            f"points (SVI {row['svi_rmse']:.2g}, half-spread {row['half_spread']:.2g})"
+            for row in result.pop("by_maturity")
+        }
+        if "files" in result:
+            result["files"] = ", ".join(result["files"])
+        else:
+            say("--out DIR writes the model, tables and figures; --json prints every number")
+    show(result, as_json=as_json)
+
+
+def fit_chain(quotes: OptionQuotes, *, starts: int = 4, key: jax.Array) -> Calibration:
+    """Heston fitted to quotes from the guess of `first_heston` and others about it. Driver."""
+    import jax
+
+    from quantjax import pricing
+
+    fit = jax.jit(pricing.calibrate, static_argnames="starts")
+    return fit(first_heston(quotes), quotes, starts=starts, key=key)
+
+
+def first_heston(quotes: OptionQuotes) -> Heston:
+    """A start: variances of the shortest and longest expiry at the forward, the sign of rho from the skew."""
+    import numpy as np
+
+    from quantjax import pricing
+
+    k, vols = np.asarray(quotes.log_moneyness), np.asarray(quotes.vols)
+    near = np.nanargmin(np.where(np.isfinite(vols), np.abs(k), np.nan), axis=1)
+    variance = vols[np.arange(len(vols)), near] ** 2
+    known = np.isfinite(k) & np.isfinite(vols)
+    slope = np.polyfit(k[known], vols[known], 1)[0]
+    rho = float(np.clip(4 * slope, -0.7, 0.7))
+    return pricing.Heston(v0=float(variance[0]), kappa=2.0, theta=float(variance[-1]), xi=0.8, rho=rho)
+
+
+def by_maturity(data: io.OptionChain, found: Calibration, svi: SviFit) -> pd.DataFrame:
+    """A row an expiry: quotes, root mean square errors of model and SVI and mean half-spread, in vol points."""
+    import numpy as np
+
+    quotes = found.quotes
+    vols = np.asarray(quotes.vols)
+    maturity = np.asarray(quotes.maturities)
+    every = data.expiries.set_index("maturity")
+    table = every.loc[maturity, ["expiry", "settlement", "forward", "discount", "atm_vol"]].reset_index()
+    table["num_quotes"] = np.isfinite(vols).sum(axis=1)
+    errors = {"rmse": np.asarray(found.errors), "svi_rmse": _svi_errors(quotes, svi)}
+    for name, error in errors.items():
+        table[name] = np.sqrt(np.nanmean(error**2, axis=1))
+    table["half_spread"] = np.nanmean(50 * (np.asarray(quotes.ask_vols) - np.asarray(quotes.bid_vols)), axis=1)
+    table["svi_min_density"] = np.asarray(svi.min_density)
+    table["svi_converged"] = np.asarray(svi.converged)
+    return table
+
+
+def _numbers(data: io.OptionChain, found: Calibration, table: pd.DataFrame) -> dict[str, Any]:
+    model, errors = found.model, found.std_error
+    return {
+        "chain": str(data.source),
+        "format": data.format,
+        "symbol": data.symbol,
+        "as_of": f"{data.as_of:%Y-%m-%d %H:%M} UTC ({data.metadata['as_of_source']})",
+        "quotes": int(found.quotes.num_quotes),
+        "expiries": len(table),
+        "parameters": {
+            name: {"value": float(getattr(model, name)), "std_error": _number(errors[name])} for name in errors
+        },
+        "feller_ratio": float(model.feller_ratio()),
+        "rmse_vol_points": float(found.rmse),
+        "max_error_vol_points": float(found.max_error),
+        "converged": bool(found.converged),
+        "message": found.message,
+        "condition_number": _number(found.condition_number),
+        "steps": int(found.num_steps),
+        "by_maturity": table.to_dict("records"),
+        "chain_report": data.report,
+        "counts": data.counts,
+    }
+
+
+def _number(value) -> float | None:
+    """None for what JSON has no number for."""
+    return float(value) if abs(float(value)) < float("inf") else None
+
+
+def _write(
+    out: Path, data: io.OptionChain, found: Calibration, svi: SviFit, table: pd.DataFrame, *, plots: bool
+) -> list[Path]:
+    from quantjax import io, report
+
+    quotes = found.quotes
+    figures = {}
+    if plots:  # drawn before anything is written: without matplotlib nothing is left half done
+        names = [f"{row.expiry:%Y-%m-%d} {row.settlement}" for row in table.itertuples()]
+        fitted = quotes.vols + found.errors / 100
+        figures = {
+            "smiles": report.smiles(quotes, {"Heston": fitted}, svi=svi, names=names),
+            "error_by_maturity": report.error_by_maturity(
+                quotes, {"Heston": found.errors, "SVI": _svi_errors(quotes, svi)}
+            ),
+            "residuals": report.residuals(quotes, found.errors, name="Heston model"),
+        }
+    out.mkdir(parents=True, exist_ok=True)
+    files = [io.write_model(out / "model.json", found.model)]
+    tables = {"quotes": data.table, "expiries": data.expiries, "errors": found.to_pandas(), "by_maturity": table}
+    files += [io.write_table(out / f"{name}.parquet", frame) for name, frame in tables.items()]
+    for name, figure in figures.items():
+        figure.savefig(out / f"{name}.png", dpi=160)
+        files.append(out / f"{name}.png")
+    return files
+
+
+def _svi_errors(quotes: OptionQuotes, svi: SviFit) -> np.ndarray:
+    """SVI's vols less the quoted ones, in vol points."""
+    import jax
+    import numpy as np
+
+    from quantjax.pricing import Svi
+
+    return 100 * np.asarray(jax.vmap(Svi.implied_vol)(svi.svi, quotes.log_moneyness, quotes.maturities) - quotes.vols)

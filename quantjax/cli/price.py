@@ -1,0 +1,126 @@
+"""`quantjax price`: single prices and surfaces, and the volatilities that prices imply."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from quantjax.cli.console import AsJson, numbers, show
+
+if TYPE_CHECKING:
+    from quantjax.pricing import Heston
+
+__all__ = ["price"]
+
+_PARAMETERS = ("v0", "kappa", "theta", "xi", "rho")
+
+
+def price(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="black or heston")],
+    strikes: Annotated[str, typer.Option(help="Strikes, comma-separated.")],
+    maturities: Annotated[str, typer.Option(help="Maturities in years, comma-separated.")],
+    spot: Annotated[float | None, typer.Option(help="Spot; its forward is spot exp((rate - dividend) T).")] = None,
+    forward: Annotated[float | None, typer.Option(help="Forward, the same for every maturity.")] = None,
+    rate: Annotated[float, typer.Option(help="Interest rate a year, as a decimal.")] = 0.0,
+    dividend: Annotated[float, typer.Option(help="Dividend yield a year, as a decimal.")] = 0.0,
+    put: Annotated[bool, typer.Option("--put", help="Puts instead of calls.")] = False,
+    vol: Annotated[float | None, typer.Option(help="Black: volatility a year, as a decimal.")] = None,
+    price: Annotated[
+        str | None, typer.Option(help="Black: prices whose volatilities are wanted, one a strike.")
+    ] = None,
+    v0: Annotated[float | None, typer.Option(help="Heston: variance now.")] = None,
+    kappa: Annotated[float | None, typer.Option(help="Heston: speed of mean reversion, a year.")] = None,
+    theta: Annotated[float | None, typer.Option(help="Heston: variance in the long run.")] = None,
+    xi: Annotated[float | None, typer.Option(help="Heston: volatility of variance.")] = None,
+    rho: Annotated[float | None, typer.Option(help="Heston: correlation of spot and variance.")] = None,
+    file: Annotated[
+        Path | None, typer.Option("--model", help="Heston: model.json as `quantjax calibrate` writes it.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Price calls (or puts) by MODEL, or with black --price find the volatility of a price."""
+    if model not in ("black", "heston"):
+        raise typer.BadParameter(f"expected a model of black, heston, got {model!r}")
+    if (spot is None) == (forward is None):
+        raise typer.BadParameter("expected --spot or --forward, one of them")
+    if model == "black" and (vol is None) == (price is None):
+        raise typer.BadParameter("expected --vol (for prices) or --price (for volatilities), one of them")
+    at, times = numbers(strikes), numbers(maturities)
+    if not at or not times:
+        raise typer.BadParameter("expected at least one strike and one maturity")
+    parameters = dict(zip(_PARAMETERS, (v0, kappa, theta, xi, rho), strict=True))
+    if model == "heston" and file is None and None in parameters.values():
+        missing = ", ".join(f"--{name}" for name, value in parameters.items() if value is None)
+        raise typer.BadParameter(f"expected the parameters of Heston, or --model FILE; {missing} missing")
+    quoted = None if price is None else numbers(price)
+    if quoted is not None and len(quoted) != len(at):
+        raise typer.BadParameter(f"expected a price for each of {len(at)} strikes, got {len(quoted)}")
+    show(
+        _priced(model, at, times, spot, forward, rate, dividend, not put, vol, quoted, parameters, file),
+        as_json=as_json,
+    )
+
+
+def _priced(
+    model: str,
+    at: tuple[float, ...],
+    times: tuple[float, ...],
+    spot: float | None,
+    forward: float | None,
+    rate: float,
+    dividend: float,
+    call: bool,
+    vol: float | None,
+    quoted: tuple[float, ...] | None,
+    parameters: dict[str, float | None],
+    file: Path | None,
+) -> dict[str, Any]:
+    import jax.numpy as jnp
+
+    from quantjax import pricing
+
+    strike, maturity = jnp.array(at), jnp.array(times)
+    carried = jnp.full(len(times), forward) if spot is None else pricing.forward_curve(spot, rate, dividend, maturity)
+    discount = jnp.exp(-rate * maturity)
+    column = (carried[:, None], strike, maturity[:, None])
+    if model == "heston":
+        prices = pricing.price(
+            _heston(parameters, file), strike, maturity, forward=carried, discount=discount, call=call
+        )
+    elif quoted is not None:
+        prices = jnp.broadcast_to(jnp.array(quoted), (len(times), len(at)))
+    else:
+        prices = pricing.black_price(*column, vol, discount[:, None], call)
+    vols = pricing.implied_vol(prices, *column, discount[:, None], call)
+    return {
+        "model": model,
+        "option": "call" if call else "put",
+        "forward": dict(zip(map(_key, times), carried.tolist(), strict=True)),
+        "prices": _table(times, at, prices),
+        "implied_vols": _table(times, at, vols),
+    }
+
+
+def _heston(parameters: dict[str, float | None], file: Path | None) -> Heston:
+    from quantjax import io, pricing
+
+    if file is None:
+        return pricing.Heston(**parameters)  # pyright: ignore[reportArgumentType]
+    found = io.read_model(file)
+    if not isinstance(found, pricing.Heston):
+        raise ValueError(f"{file}: expected a Heston model, got {type(found).__name__}")
+    return found
+
+
+def _table(times: tuple[float, ...], at: tuple[float, ...], values) -> dict[str, dict[str, float | None]]:
+    """By maturity and strike; None where there is no number."""
+    return {
+        _key(time): {_key(strike): None if value != value else value for strike, value in zip(at, row, strict=True)}
+        for time, row in zip(times, values.tolist(), strict=True)
+    }
+
+
+def _key(value: float) -> str:
+    return f"{value:.12g}"
