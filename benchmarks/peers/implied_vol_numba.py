@@ -137,15 +137,16 @@ def implied_vol(price, forward, strike, maturity, discount, call) -> np.ndarray:
 @numba.njit(parallel=True, error_model="numpy", cache=True)
 def _all_vols(price, forward, strike, maturity, discount, call, out):
     for i in numba.prange(len(price)):
-        f, k = float(forward[i]), float(strike[i])
-        beta = price[i] / discount
+        # In double precision throughout, whatever comes.
+        f, k = np.float64(forward[i]), np.float64(strike[i])
+        beta = np.float64(price[i]) / discount
         # Time value: the call out of the money, or the put as the call of the reciprocal moneyness.
         if call[i] and f > k:
             beta -= f - k
         elif not call[i] and k > f:
             beta -= k - f
         x = -abs(math.log(f / k))
-        out[i] = _normalised_vol(beta / (math.sqrt(f) * math.sqrt(k)), x) / math.sqrt(maturity[i])
+        out[i] = _normalised_vol(beta / (math.sqrt(f) * math.sqrt(k)), x) / math.sqrt(np.float64(maturity[i]))
 
 
 @numba.njit(inline="always", error_model="numpy")
