@@ -1,9 +1,11 @@
 """Heston prices in fused loops compiled by numba: Lewis's integral with Black's price as control variate.
 
-price / (D F) = Black(k, w) - e^(k/2) / pi int_0^inf Re[e^(-i u k) (phi(u - i/2) - e^(-w (u^2 + 1/4) / 2))] / (u^2 + 1/4) du
+With q = u^2 + 1/4 and w = -8 ln phi(-i/2):
 
-by Gauss's rule on 16 panels of 10 nodes that grow from the middle out (160 nodes), scaled to where the slower of the two
-terms has decayed. Every option has its own parameters, maturity and strike; options go over the threads.
+    price / (D F) = Black(k, w) - e^(k/2) / pi int_0^inf Re[e^(-i u k) (phi(u - i/2) - e^(-w q / 2))] / q du
+
+by Gauss's rule on panels that grow from the middle out, scaled to where the slower of the two terms has decayed. Options
+(or maturities) go over the threads.
 """
 
 from __future__ import annotations
@@ -13,22 +15,17 @@ import math
 import numpy as np
 from numba import njit, prange
 
-__all__ = ["heston_prices", "heston_surface"]
-
-PANELS, ORDER = 16, 10
-_GROWTH = 1.35
+__all__ = ["gauss_panels", "heston_prices", "heston_surface"]
 
 
-def _rule() -> tuple[np.ndarray, np.ndarray]:
-    """Nodes and weights on [0, 1]."""
-    x, w = np.polynomial.legendre.leggauss(ORDER)
-    widths = _GROWTH ** np.arange(PANELS)
+def gauss_panels(panels: int = 16, order: int = 10, growth: float = 1.35) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights on [0, 1]: the rule of the functions below. 160 nodes give 1e-13 at nine options of ten, 64 nodes
+    (4, 16, 2.0) 1e-7."""
+    x, w = np.polynomial.legendre.leggauss(order)
+    widths = growth ** np.arange(panels)
     edges = np.concatenate([[0.0], np.cumsum(widths)]) / widths.sum()
     left, half = edges[:-1, None], 0.5 * np.diff(edges)[:, None]
     return (left + half * (1 + x)).ravel(), (half * w).ravel()
-
-
-_NODES, _WEIGHTS = _rule()
 
 
 _FAST = {"fastmath": {"contract", "reassoc", "nsz", "arcp", "afn"}, "error_model": "numpy", "cache": True}
@@ -93,27 +90,27 @@ def _black(k, w, call):
 
 
 @njit(parallel=True, **_FAST)
-def heston_prices(v0, kappa, theta, xi, rho, forward, strike, maturity, discount, call):
-    """Prices `[option]`; every argument an array `[option]`, `call` of bools."""
+def heston_prices(v0, kappa, theta, xi, rho, forward, strike, maturity, discount, call, nodes, weights):
+    """Prices `[option]`; every argument an array `[option]`, `call` of bools; the rule `gauss_panels()`."""
     out = np.empty(len(strike))
     for i in prange(len(strike)):
         t, k = maturity[i], math.log(strike[i] / forward[i])
         w = -8 * _log_cf(0.0, t, v0[i], kappa[i], theta[i], xi[i], rho[i])[0]
         end = _reach(t, w, v0[i], kappa[i], theta[i], xi[i], rho[i])
         total = 0.0
-        for j in range(len(_NODES)):
-            u = end * _NODES[j]
+        for j in range(len(nodes)):
+            u = end * nodes[j]
             q = u * u + 0.25
             re, im = _log_cf(u, t, v0[i], kappa[i], theta[i], xi[i], rho[i])
             difference = math.exp(re) * math.cos(im - u * k) - math.exp(-0.5 * w * q) * math.cos(u * k)
-            total += _WEIGHTS[j] * difference / q
+            total += weights[j] * difference / q
         value = _black(k, w, call[i]) - math.exp(0.5 * k) / math.pi * end * total
         out[i] = discount[i] * forward[i] * value
     return out
 
 
 @njit(parallel=True, **_FAST)
-def heston_surface(v0, kappa, theta, xi, rho, log_moneyness, maturity, call):
+def heston_surface(v0, kappa, theta, xi, rho, log_moneyness, maturity, call, nodes, weights):
     """Undiscounted prices in forwards, `[maturity, strike]`, of one model: each node's function serves all strikes."""
     out = np.empty(log_moneyness.shape)
     for m in prange(len(maturity)):
@@ -121,11 +118,11 @@ def heston_surface(v0, kappa, theta, xi, rho, log_moneyness, maturity, call):
         w = -8 * _log_cf(0.0, t, v0, kappa, theta, xi, rho)[0]
         end = _reach(t, w, v0, kappa, theta, xi, rho)
         total = np.zeros(log_moneyness.shape[1])
-        for j in range(len(_NODES)):
-            u = end * _NODES[j]
+        for j in range(len(nodes)):
+            u = end * nodes[j]
             q = u * u + 0.25
             re, im = _log_cf(u, t, v0, kappa, theta, xi, rho)
-            weight, size = _WEIGHTS[j] / q, math.exp(re)
+            weight, size = weights[j] / q, math.exp(re)
             real = weight * (size * math.cos(im) - math.exp(-0.5 * w * q))
             imaginary = weight * size * math.sin(im)
             for s in range(log_moneyness.shape[1]):
