@@ -4,8 +4,8 @@ With q = u^2 + 1/4 and w = -8 ln phi(-i/2):
 
     price / (D F) = Black(k, w) - e^(k/2) / pi int_0^inf Re[e^(-i u k) (phi(u - i/2) - e^(-w q / 2))] / q du
 
-by Gauss's rule on panels that grow from the middle out, scaled to where the slower of the two terms has decayed. Options
-(or maturities) go over the threads.
+by Gauss's rule on panels that grow from the middle out, scaled to where the slower of the two terms has decayed.
+Options (or maturities) go over the threads.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ __all__ = ["gauss_panels", "heston_prices", "heston_surface"]
 
 
 def gauss_panels(panels: int = 16, order: int = 10, growth: float = 1.35) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes and weights on [0, 1]: the rule of the functions below. 160 nodes give 1e-13 at nine options of ten, 64 nodes
-    (4, 16, 2.0) 1e-7."""
+    """Nodes and weights on [0, 1], the rule of the functions below: 160 nodes give 1e-13 or better for nine models of
+    ten, the 64 of (4, 16, 2.0) 1e-7."""
     x, w = np.polynomial.legendre.leggauss(order)
     widths = growth ** np.arange(panels)
     edges = np.concatenate([[0.0], np.cumsum(widths)]) / widths.sum()
