@@ -22,6 +22,8 @@ Residuals = Callable[[Vector], tuple[Float[jax.Array, " residual"], Any]]
 
 # The damping starts at the first, and beyond the last no step is short enough.
 _FIRST_DAMPING, _LAST_DAMPING = 1e-3, 1e10
+# A step as short as this that does not lower the cost is lost in the rounding of the function.
+_ROUNDING = 1e-5
 # Enough for Cholesky's decomposition of a singular matrix.
 _NO_DAMPING = 1e-11
 # No step is longer: unknowns are logarithms, or nearly.
@@ -151,7 +153,8 @@ def least_squares(
         num_steps = state.num_steps + 1
         reason = jnp.where(num_steps >= method.max_steps, Reason.MAX_STEPS, -1)
         reason = jnp.where(stuck, Reason.STALLED, reason)
-        reason = jnp.where(_optimal(best, lower, upper, method), Reason.CONVERGED, reason)
+        worse = ~(trial.cost < state.best.cost)
+        reason = jnp.where(_optimal(best, worse, lower, upper, method), Reason.CONVERGED, reason)
         reason = jnp.where(jnp.isinf(best.cost), Reason.NOT_FINITE, reason)
         return _State(best, jnp.clip(best.unknowns + move, lower, upper), memory, num_steps, reason)
 
@@ -193,7 +196,8 @@ def _marquardt(method, best: _Point, trial: _Point, memory: _Damping, lower, upp
     eased = jnp.where(share > 0.75, 0.1, jnp.where(share < 0.25, 4.0, 1.0))
     damping = memory.damping * jnp.where(better, eased, 8.0)
     best = _chosen(better, trial, best)
-    move = jnp.clip(best.unknowns + _damped_step(best, damping, lower, upper), lower, upper) - best.unknowns
+    move = jnp.clip(_damped_step(best, damping, lower, upper), -_LONGEST_STEP, _LONGEST_STEP)
+    move = jnp.clip(best.unknowns + move, lower, upper) - best.unknowns
     promised = ((best.residuals + best.jacobian @ move) ** 2).sum()
     return best, move, _Damping(damping, promised), damping > _LAST_DAMPING
 
@@ -233,12 +237,13 @@ def _finite(point: _Point) -> jax.Array:
     return jnp.isfinite(point.cost) & jnp.isfinite(point.jacobian).all()
 
 
-def _optimal(point: _Point, lower: Vector, upper: Vector, method: LevenbergMarquardt | Optax) -> jax.Array:
-    """Whether the cost is next to nothing, or by the linear model could fall no further."""
+def _optimal(point: _Point, worse, lower: Vector, upper: Vector, method: LevenbergMarquardt | Optax) -> jax.Array:
+    """Whether the cost is next to nothing, could by the linear model fall no further, or does not by a small step."""
     move = _damped_step(point, _NO_DAMPING, lower, upper)
     fall = -(point.residuals @ point.jacobian) @ move
     small = point.cost <= method.atol**2 * len(point.residuals)
-    return jnp.isfinite(point.cost) & (small | (fall <= method.rtol * point.cost))
+    rounding = worse & (jnp.abs(move).max() < _ROUNDING)
+    return jnp.isfinite(point.cost) & (small | (fall <= method.rtol * point.cost) | rounding)
 
 
 def _damped_step(point: _Point, damping, lower: Vector, upper: Vector) -> Vector:
@@ -253,5 +258,4 @@ def _damped_step(point: _Point, damping, lower: Vector, upper: Vector) -> Vector
     diagonal = jnp.diag(matrix)
     # A column of zeros has a diagonal of 0: then the unknown stays.
     matrix = matrix + jnp.diag(jnp.where(diagonal > 0, damping * diagonal, 1.0))
-    move = -jax.scipy.linalg.solve(matrix, jnp.where(held, 0.0, gradient) / norm, assume_a="pos") / norm
-    return jnp.clip(move, -_LONGEST_STEP, _LONGEST_STEP)
+    return -jax.scipy.linalg.solve(matrix, jnp.where(held, 0.0, gradient) / norm, assume_a="pos") / norm
