@@ -73,19 +73,9 @@ def calibrate(
     if not bool(found.converged):
         say(f"not converged: {found.message}")
     if not as_json:
-        result["parameters"] = {
-            name: f"{one['value']:.6g}" + ("" if one["std_error"] is None else f" +- {one['std_error']:.2g}")
-            for name, one in result["parameters"].items()
-        }
-        result["by expiry"] = {
-            f"{row['expiry']:%Y-%m-%d} {row['settlement']}": f"{row['num_quotes']} quotes, error {row['rmse']:.3g} vol "
-            f"points (SVI {row['svi_rmse']:.2g}, half-spread {row['half_spread']:.2g})"
-            for row in result.pop("by_maturity")
-        }
-        if "files" in result:
-            result["files"] = ", ".join(result["files"])
-        else:
+        if out is None:
             say("--out DIR writes the model, tables and figures; --json prints every number")
+        result = _text(result)
     show(result, as_json=as_json)
 
 
@@ -156,6 +146,26 @@ def _numbers(data: io.OptionChain, found: Calibration, table: pd.DataFrame) -> d
         "chain_report": data.report,
         "counts": data.counts,
     }
+
+
+def _text(result: dict[str, Any]) -> dict[str, Any]:
+    """The numbers as lines."""
+    lines = {name: result[name] for name in ("chain", "symbol", "as_of", "quotes", "expiries")}
+    lines["parameters"] = {
+        name: f"{one['value']:.6g}" + ("" if one["std_error"] is None else f" +- {one['std_error']:.2g}")
+        for name, one in result["parameters"].items()
+    } | {"Feller ratio": f"{result['feller_ratio']:.3g}"}
+    lines["error by expiry, vol points"] = {
+        f"{row['expiry']:%Y-%m-%d} {row['settlement']}": f"{row['rmse']:.3f} (SVI {row['svi_rmse']:.3f}, half "
+        f"the spread {row['half_spread']:.3f}; {row['num_quotes']} quotes)"
+        for row in result["by_maturity"]
+    }
+    lines["error"] = f"{result['rmse_vol_points']:.3g} vol points rmse, {result['max_error_vol_points']:.3g} at most"
+    lines["fit"] = f"{result['message']}, {result['steps']} steps"
+    lines["quotes of the chain"] = result["chain_report"] | {
+        name: count for name, count in result["counts"].items() if name not in ("rows", "rows_read")
+    }
+    return lines | ({"files": ", ".join(result["files"])} if "files" in result else {})
 
 
 def _number(value) -> float | None:

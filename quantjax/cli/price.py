@@ -50,6 +50,11 @@ def price(
     at, times = numbers(strikes), numbers(maturities)
     if not at or not times:
         raise typer.BadParameter("expected at least one strike and one maturity")
+    for name, values in (("strikes", at), ("maturities", times), ("spot", (spot,)), ("forward", (forward,))):
+        if not all(value is None or 0 < value < float("inf") for value in values):
+            raise typer.BadParameter(f"expected {name} above 0, got {', '.join(map(str, values))}")
+    if vol is not None and not vol > 0:
+        raise typer.BadParameter(f"expected --vol above 0, got {vol}")
     parameters = dict(zip(_PARAMETERS, (v0, kappa, theta, xi, rho), strict=True))
     if model == "heston" and file is None and None in parameters.values():
         missing = ", ".join(f"--{name}" for name, value in parameters.items() if value is None)

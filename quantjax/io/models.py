@@ -52,11 +52,12 @@ def read_model(path: str | Path) -> Any:
         raise DataError(f"{path}: expected the name of a model of quantjax.pricing, got {name!r}")
     wanted, given = _parameters(kind), content.get("parameters")
     if not isinstance(given, dict) or set(given) != set(wanted):
-        raise DataError(f"{path}: expected the parameters {', '.join(wanted)}, got {given!r:.200}")
+        raise DataError(f"{path}: expected the parameters {', '.join(wanted)}, got {str(given)[:200]}")
     try:
-        return kind(**{field: np.asarray(value, float) for field, value in given.items()})
-    except TypeError as error:
-        raise DataError(f"{path}: expected parameters as numbers, got {given!r:.200}: {error}") from None
+        values = {field: np.asarray(value, float) for field, value in given.items()}
+    except (TypeError, ValueError):
+        raise DataError(f"{path}: expected parameters as numbers or lists of them, got {str(given)[:200]}") from None
+    return kind(**values)
 
 
 def _parameters(kind: type) -> list[str]:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from quantjax.pricing import OptionQuotes
-from quantjax.report.horizons import horizon_axis
-from quantjax.report.numbers import grouped, significant
+from quantjax.report.numbers import grouped, plain, significant
 from quantjax.report.style import ASK, BID, HALF, INK, MUTED, THIRD, legend, new_figure, readable_ticks, say, styled
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = ["error_by_maturity", "residuals"]
 
 _COLORS = (ASK, BID, THIRD)
+_DAYS = (0.1, 0.25, 0.5, 1, 2, 4, 7, 14, 30, 60, 120, 240, 365, 730, 1460, 3650)
 _NONE = "There is no error to show."
 
 
@@ -46,7 +48,7 @@ def error_by_maturity(
     half_spread = _row_mean(50 * (np.asarray(quotes.ask_vols) - np.asarray(quotes.bid_vols)))
     known = np.isfinite(half_spread)
     axes.plot(days[known], half_spread[known], "--", color=MUTED, label="half the bid-ask spread")
-    horizon_axis(axes, days[drawn], "days to expiry")
+    _days_axis(axes, days[drawn])
     axes.set_ylim(bottom=0)
     axes.set_ylabel("error (vol points)")
     readable_ticks(axes.yaxis)
@@ -87,8 +89,8 @@ def residuals(
     readable_ticks(axes.xaxis)
     readable_ticks(axes.yaxis)
     bar = figure.colorbar(points, ax=axes, label="days to expiry", aspect=30)
-    ticks = bar.get_ticks()
-    bar.set_ticks(list(ticks), labels=[significant(10.0**tick, 2) for tick in ticks])
+    ticks = _day_ticks(days[known])
+    bar.set_ticks([math.log10(tick) for tick in ticks], labels=[plain(tick) for tick in ticks])
     rmse = significant(float(np.sqrt(np.mean(error[known] ** 2))), 3)
     figure.set_label(
         f"Implied volatility of the {name} less the quoted one, option by option ({grouped(int(known.sum()))} of them, "
@@ -96,6 +98,25 @@ def residuals(
         "deviations. A pattern is what the model cannot bend to; the short expiries show it most."
     )
     return figure
+
+
+def _days_axis(axes: Axes, days: np.ndarray) -> None:
+    """The x axis by the logarithm of the days to expiry."""
+    from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
+
+    ticks = _day_ticks(days)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(FixedLocator(ticks))
+    axes.xaxis.set_major_formatter(FixedFormatter([plain(tick) for tick in ticks]))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xlim(0.9 * days.min(), days.max() / 0.9)
+    axes.set_xlabel("days to expiry")
+
+
+def _day_ticks(days: np.ndarray) -> list[float]:
+    """Lengths of time that people know, within the range; its ends where there are none."""
+    low, high = float(days.min()), float(days.max())
+    return [tick for tick in _DAYS if low <= tick <= high] or sorted({round(low, 2), round(high, 2)})
 
 
 def _row_mean(values: np.ndarray) -> np.ndarray:
