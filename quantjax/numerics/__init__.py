@@ -1,7 +1,7 @@
 """The ground floor, which knows no finance."""
 
 from quantjax.numerics.brownian_bridge import brownian_bridge
-from quantjax.numerics.logarithm import vector_log
+from quantjax.numerics.logarithm import vector_log, vector_log1p
 from quantjax.numerics.regression import Homoskedastic, NeweyWest, Regression, White, as_floating, ols
 from quantjax.numerics.sobol import sobol_points
 from quantjax.numerics.special import erfcx, mills_ratio, normal_cdf, normal_pdf
@@ -20,4 +20,5 @@ __all__ = [
     "ols",
     "sobol_points",
     "vector_log",
+    "vector_log1p",
 ]

@@ -44,7 +44,7 @@ def _log_jvp(primals, tangents):
 
 @jax.custom_jvp
 def vector_log1p(x: jax.Array) -> jax.Array:
-    """ln(1 + x) of x > -1, elementwise, to within two units in the last place, however small x is.
+    """ln(1 + x) of x > -1, elementwise, to within three units in the last place, however small x is.
 
     float64 on a CPU is computed here, everything else by `jnp.log1p`. NaN stays NaN; -1, what is below it and infinity
     give no defined result. Broadcasting; differentiable to any order. Source: as `vector_log`.

@@ -10,7 +10,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from quantjax.numerics.logarithm import vector_log
+from quantjax.numerics.logarithm import vector_log1p
 from quantjax.numerics.trigonometry import vector_atan2, vector_sin_cos
 
 __all__ = ["SplitComplex", "split"]
@@ -103,10 +103,9 @@ class SplitComplex(eqx.Module):
         return SplitComplex(jnp.where(zero, 0.0, re), jnp.where(zero, 0.0, im))
 
     def log1p(self) -> SplitComplex:
-        """ln(1 + z) on the principal branch, with an absolute error of a rounding; not finite at -1."""
-        shifted = self.re + 1
-        square = shifted * shifted + self.im * self.im
-        return SplitComplex(0.5 * vector_log(square), vector_atan2(self.im, shifted))
+        """ln(1 + z) on the principal branch, exact near 0; near -1 its real part errs by roundings over |1 + z|^2."""
+        beyond = self.re * (self.re + 2) + self.im * self.im  # |1 + z|^2 - 1
+        return SplitComplex(0.5 * vector_log1p(beyond), vector_atan2(self.im, self.re + 1))
 
     def joined(self) -> jax.Array:
         """The complex array."""

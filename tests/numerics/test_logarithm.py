@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from quantjax.numerics import vector_log
+from quantjax.numerics import vector_log, vector_log1p
 
 
 def test_within_one_unit_in_the_last_place():
@@ -49,3 +49,14 @@ def test_derivatives_and_transforms():
         np.testing.assert_allclose(derivative(x), expected, rtol=1e-14)
     values = jnp.linspace(0.1, 20, 40)
     np.testing.assert_array_equal(jax.vmap(vector_log)(values), jax.jit(vector_log)(values))
+
+
+def test_log1p_keeps_the_digits_of_what_is_small():
+    rng = np.random.default_rng(5)
+    size = 10 ** rng.uniform(-300, 5, 100_000)
+    x = np.concatenate([size, -size[size < 0.999], rng.uniform(-0.999, 3, 100_000)])
+    exact = np.log1p(x.astype(np.longdouble))
+    error = np.abs(np.asarray(jax.jit(vector_log1p)(x)) - exact) / np.spacing(np.abs(exact).astype(float))
+    assert error.max() < 3
+    np.testing.assert_allclose(jax.grad(jax.grad(vector_log1p))(jnp.float64(0.5)), -1 / 1.5**2, rtol=1e-14)
+    assert vector_log1p(jnp.float32(0.5)).dtype == jnp.float32

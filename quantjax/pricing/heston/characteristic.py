@@ -15,9 +15,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from quantjax.numerics.logarithm import vector_log1p
 from quantjax.numerics.split_complex import SplitComplex
-from quantjax.numerics.trigonometry import vector_atan2
 
 __all__ = ["log_characteristic"]
 
@@ -55,9 +53,8 @@ def log_characteristic(u: SplitComplex, t, v0, kappa, theta, xi, rho) -> SplitCo
 @jax.custom_jvp
 def _scaled_log1p(x: SplitComplex, scale) -> tuple[jax.Array, jax.Array]:
     """ln(1 + scale x) / scale on the principal branch, which for a tiny scale is x."""
-    y = scale * x
-    size = y.re * (y.re + 2) + y.im * y.im  # |1 + y|^2 - 1
-    return 0.5 * vector_log1p(size) / scale, vector_atan2(y.im, y.re + 1) / scale
+    value = (scale * x).log1p() / scale
+    return value.re, value.im
 
 
 @_scaled_log1p.defjvp
