@@ -25,8 +25,8 @@ __all__ = ["MonteCarlo", "MonteCarloResult", "simulate_price"]
 class MonteCarlo(eqx.Module):
     """How many paths, from which draws, and what is done against their noise.
 
-    `num_paths`: at least so many, for they are simulated in equal chunks of `chunk_paths` at most: 16,384 keep the state
-    of a step in a core's cache, a GPU wants a million; memory does not grow with `num_paths`. `draws`:
+    `num_paths`: at least so many, for they are simulated in equal chunks of `chunk_paths` at most: 16,384 keep the
+    state of a step in a core's cache, a GPU wants a million; memory does not grow with `num_paths`. `draws`:
     `PseudoRandom(antithetic=...)` or `Sobol(scramblings, bridge)`, which takes powers of two for the paths of each
     scrambling and for a chunk. `control_variates`: `SpotControl()`, `ControlVariate(payoff, expectation)`; their
     coefficients are fitted to the paths themselves, a bias of order 1 / num_paths. `conditional=True`: payments are
@@ -121,9 +121,9 @@ def simulate_price(
     `[time]`, `spot` by default (`pricing.forward_curve` makes one); `discount`: to the payment, one number or `[time]`.
 
     Returns `MonteCarloResult`; its dtype is that of the model. Differentiable in model, spot, forward, discount and
-    strikes: pathwise, so payoffs that jump need a smoothing (`Digital`). Raises ValueError for times, shapes and numbers
-    of paths that do not fit, TypeError for a model that does not simulate. Per item. Source: Glasserman (2003), Monte
-    Carlo methods in financial engineering.
+    strikes: pathwise, so payoffs that jump need a smoothing (`Digital`). Raises ValueError for times, shapes and
+    numbers of paths that do not fit, TypeError for a model that does not simulate. Per item. Source: Glasserman (2003),
+    Monte Carlo methods in financial engineering.
 
     >>> from quantjax.pricing import Heston
     >>> from quantjax.pricing.monte_carlo.payoffs import European

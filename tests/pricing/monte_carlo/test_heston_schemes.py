@@ -134,9 +134,9 @@ def test_spot_is_a_martingale_and_variance_has_its_mean(key):
 
 def test_gradients_are_finite_where_the_variance_stays_at_zero(key):
     def mean(model):
-        return model.simulate([2.0], 2000, key=key).spot.mean()
+        return model.simulate([2.0], 500, key=key).spot.mean()
 
-    for scheme in (QuadraticExponential(substeps=8), FullTruncationEuler(substeps=8)):
+    for scheme in (QuadraticExponential(substeps=4), FullTruncationEuler(substeps=4)):
         gradient = jax.jit(jax.grad(mean))(Heston(**ANDERSEN_I, scheme=scheme))
         assert all(np.isfinite(leaf) for leaf in jax.tree.leaves(gradient))
 
@@ -152,10 +152,9 @@ def test_traced_times(key):
     with pytest.raises(ValueError, match="substeps"):
         jax.jit(lambda t: model.simulate(t, 8, key=key).spot)(jnp.array([1.0]))
     fixed = Heston(**LEWIS, scheme=QuadraticExponential(substeps=4))
-    slope = jax.jit(jax.grad(lambda t: fixed.simulate(t[None], 1 << 12, key=key).variance.mean()))(1.0)
-    assert np.isnan(jax.jit(lambda t: fixed.simulate(t, 8, key=key).spot)(jnp.array([1.0, 0.5]))[1]).all()
-    # d/dt E v_t = kappa (theta - v0) exp(-kappa t)
-    assert slope == pytest.approx(4 * 0.21 * np.exp(-4), abs=0.02)
+    simulate = jax.jit(lambda t: fixed.simulate(t, 1 << 12, key=key).log_spot)
+    assert_close(simulate(jnp.array([0.5, 1.0])), fixed.simulate([0.5, 1.0], 1 << 12, key=key).log_spot)
+    assert np.isnan(simulate(jnp.array([1.0, 0.5]))[1]).all()
 
 
 @pytest.mark.parametrize("times", [[0.0, 1.0], [1.0, 0.5], [-1.0], [], [np.nan], [[1.0]]])
