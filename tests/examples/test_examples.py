@@ -1,4 +1,4 @@
-"""Every example runs as it stands, on a recording that the mock exchange made, and draws its figures."""
+"""Every example runs as it stands, on a recording of the mock exchange or a chain of its own, and draws its figures."""
 
 from __future__ import annotations
 
@@ -17,6 +17,10 @@ FIGURES = {
     "trade_costs": ("trade_costs", "vpin"),
     "bars": ("bars_time", "bars_volume"),
 }
+CHAIN_FIGURES = {
+    "option_chain": ("option_chain",),
+    "calibrate_heston": ("heston_smiles", "heston_errors", "heston_residuals"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +33,7 @@ def recording(tmp_path_factory) -> Path:
 
 
 def test_every_example_is_tested():
-    assert {path.stem for path in EXAMPLES.glob("*.py")} == {"recording", *FIGURES}
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == {"recording", "chain", *FIGURES, *CHAIN_FIGURES}
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -40,4 +44,15 @@ def test_example(name, recording, tmp_path, monkeypatch, capsys):
     runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
     assert "BTCUSDT" in capsys.readouterr().out
     for figure in FIGURES[name]:
+        assert (tmp_path / f"out/examples/{figure}.png").stat().st_size > 5_000
+
+
+@pytest.mark.parametrize("name", CHAIN_FIGURES)
+def test_example_of_chains(name, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(EXAMPLES)
+    monkeypatch.setattr(sys, "argv", [name])
+    runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
+    assert "SPX as of 2019-04-09 15:09" in capsys.readouterr().out
+    for figure in CHAIN_FIGURES[name]:
         assert (tmp_path / f"out/examples/{figure}.png").stat().st_size > 5_000
