@@ -166,8 +166,10 @@ class Sobol(eqx.Module):
         if not self.bridge:
             return (directions, seeds), normals
         drawn = jax.lax.map(normals, (directions, seeds))
-        root = jnp.sqrt(step_sizes)[:, None]
-        increments = [jnp.diff(brownian_bridge(z, jnp.cumsum(step_sizes)), axis=0, prepend=0.0) / root for z in drawn]
+        # Steps of no length, of times that coincide, take some length here: their normals have the right law with any.
+        sizes = jnp.where(step_sizes > 0, step_sizes, 1.0)
+        root = jnp.sqrt(sizes)[:, None]
+        increments = [jnp.diff(brownian_bridge(z, jnp.cumsum(sizes)), axis=0, prepend=0.0) / root for z in drawn]
         return tuple(increments), lambda row: row
 
 

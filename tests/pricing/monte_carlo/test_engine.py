@@ -170,8 +170,12 @@ def test_known_prices_as_controls(key, exact):
 
 
 def test_float32(key, exact):
-    single = Heston(*(np.float32(x) for x in (0.04, 2.0, 0.06, 0.6, -0.6)), scheme=MODEL.scheme)
-    found = european(ENGINES["conditional"], key, model=single, strikes=STRIKES.astype(np.float32))
+    # As a program that never turns x64 on: Python floats are single there.
+    with jax.enable_x64(False):
+        single = Heston(*(np.float32(x) for x in (0.04, 2.0, 0.06, 0.6, -0.6)), scheme=MODEL.scheme)
+        found = european(ENGINES["conditional"], key, model=single, strikes=STRIKES.astype(np.float32))
+        with pytest.raises(ValueError, match="jax_enable_x64"):
+            European(STRIKES)
     assert found.price.dtype == found.std_error.dtype == jnp.float32
     assert (np.abs(found.price - exact) < 4 * found.std_error + 0.01).all()
 
