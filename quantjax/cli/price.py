@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -55,57 +55,37 @@ def price(
             raise typer.BadParameter(f"expected {name} above 0, got {', '.join(map(str, values))}")
     if vol is not None and not vol > 0:
         raise typer.BadParameter(f"expected --vol above 0, got {vol}")
-    parameters = dict(zip(_PARAMETERS, (v0, kappa, theta, xi, rho), strict=True))
+    parameters: dict[str, float | None] = dict(zip(_PARAMETERS, (v0, kappa, theta, xi, rho), strict=True))
     if model == "heston" and file is None and None in parameters.values():
         missing = ", ".join(f"--{name}" for name, value in parameters.items() if value is None)
         raise typer.BadParameter(f"expected the parameters of Heston, or --model FILE; {missing} missing")
     quoted = None if price is None else numbers(price)
     if quoted is not None and len(quoted) != len(at):
         raise typer.BadParameter(f"expected a price for each of {len(at)} strikes, got {len(quoted)}")
-    show(
-        _priced(model, at, times, spot, forward, rate, dividend, not put, vol, quoted, parameters, file),
-        as_json=as_json,
-    )
-
-
-def _priced(
-    model: str,
-    at: tuple[float, ...],
-    times: tuple[float, ...],
-    spot: float | None,
-    forward: float | None,
-    rate: float,
-    dividend: float,
-    call: bool,
-    vol: float | None,
-    quoted: tuple[float, ...] | None,
-    parameters: dict[str, float | None],
-    file: Path | None,
-) -> dict[str, Any]:
     import jax.numpy as jnp
 
     from quantjax import pricing
 
     strike, maturity = jnp.array(at), jnp.array(times)
-    carried = jnp.full(len(times), forward) if spot is None else pricing.forward_curve(spot, rate, dividend, maturity)
+    carried = pricing.forward_curve(spot, rate, dividend, maturity) if spot else jnp.full(len(times), forward or 0.0)
     discount = jnp.exp(-rate * maturity)
     column = (carried[:, None], strike, maturity[:, None])
+    call = not put
     if model == "heston":
-        prices = pricing.price(
-            _heston(parameters, file), strike, maturity, forward=carried, discount=discount, call=call
-        )
+        heston = _heston(parameters, file)
+        values = pricing.price(heston, strike, maturity, forward=carried, discount=discount, call=call)
     elif quoted is not None:
-        prices = jnp.broadcast_to(jnp.array(quoted), (len(times), len(at)))
+        values = jnp.broadcast_to(jnp.array(quoted), (len(times), len(at)))
     else:
-        prices = pricing.black_price(*column, vol, discount[:, None], call)
-    vols = pricing.implied_vol(prices, *column, discount[:, None], call)
-    return {
+        values = pricing.black_price(*column, vol, discount[:, None], call)
+    result = {
         "model": model,
         "option": "call" if call else "put",
         "forward": dict(zip(map(_key, times), carried.tolist(), strict=True)),
-        "prices": _table(times, at, prices),
-        "implied_vols": _table(times, at, vols),
+        "prices": _table(times, at, values),
+        "implied_vols": _table(times, at, pricing.implied_vol(values, *column, discount[:, None], call)),
     }
+    show(result, as_json=as_json)
 
 
 def _heston(parameters: dict[str, float | None], file: Path | None) -> Heston:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
+from jax.typing import ArrayLike
 
 from quantjax.pricing import OptionQuotes
 from quantjax.report.numbers import grouped, plain, significant
@@ -25,7 +26,7 @@ _NONE = "There is no error to show."
 
 @styled
 def error_by_maturity(
-    quotes: OptionQuotes, errors: Mapping[str, np.ndarray], *, size: tuple[float, float] = HALF
+    quotes: OptionQuotes, errors: Mapping[str, ArrayLike], *, size: tuple[float, float] = HALF
 ) -> Figure:
     """Root mean square error of each expiry in vol points, and the mean half-spread of its quotes beside it.
 
@@ -62,7 +63,7 @@ def error_by_maturity(
 
 @styled
 def residuals(
-    quotes: OptionQuotes, errors: np.ndarray, *, name: str = "model", size: tuple[float, float] = HALF
+    quotes: OptionQuotes, errors: ArrayLike, *, name: str = "model", size: tuple[float, float] = HALF
 ) -> Figure:
     """Fitted less quoted vols against the standardised strike ln(K / F) / (vol_F sqrt T), coloured by maturity.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import jax
 import numpy as np
+from jax.typing import ArrayLike
 
 from quantjax.pricing import OptionQuotes, Svi, SviFit
 from quantjax.report.numbers import duration, grouped, plain
@@ -25,7 +26,7 @@ _YEAR_S = 365 * 86_400
 @styled
 def smiles(
     quotes: OptionQuotes,
-    fits: Mapping[str, np.ndarray] | None = None,
+    fits: Mapping[str, ArrayLike] | None = None,
     *,
     svi: SviFit | None = None,
     names: Sequence[str] | None = None,
