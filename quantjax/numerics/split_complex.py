@@ -22,6 +22,8 @@ class SplitComplex(eqx.Module):
     re: jax.Array
     im: jax.Array
 
+    __array_ufunc__ = None  # array * z is ours, not an array of objects
+
     def __add__(self, other) -> SplitComplex:
         if isinstance(other, SplitComplex):
             return SplitComplex(self.re + other.re, self.im + other.im)
