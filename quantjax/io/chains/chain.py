@@ -77,9 +77,9 @@ class OptionChain:
         """The rows of `smiles` that a model is to be fitted to.
 
         `min_maturity`, `max_maturity` in years; `settlement`: "AM" or "PM" alone; `max_deviations`: no quotes with
-        |ln(K / F)| above so many at-the-money standard deviations, `atm_vol` sqrt(T); `max_relative_spread`: none with
-        (ask - bid) / mid above it; `max_strikes`: at most so many an expiry, evenly taken over the log-moneyness;
-        `min_strikes`: expiries that are left with fewer are left out.
+        |ln(K / F)| above so many at-the-money standard deviations, `atm_vol` sqrt(T), and none of an expiry without
+        `atm_vol`; `max_relative_spread`: none with (ask - bid) / mid above it; `max_strikes`: at most so many an
+        expiry, evenly taken over the log-moneyness; `min_strikes`: expiries left with fewer are left out.
 
         Raises ValueError where nothing is left.
         """

@@ -6,11 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from quantjax import io
 from tests.conftest import ROOT
-from tests.io.chains.files import DERIBIT, LEAN, Market, cboe, cboe_rows
+from tests.io.chains.files import DERIBIT, LEAN, Market, cboe, cboe_rows, deribit_row
 from tests.io.files import write
 
 
@@ -39,6 +40,29 @@ def test_what_is_no_chain(tmp_path: Path):
     for content in (b"\x00\xff\xfe" * 100, b"\x1f\x8b\x08garbage that is no gzip data at all"):
         with pytest.raises(io.DataError):
             io.load_chain(write(tmp_path / "garbage.csv", content))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_damage_is_told_and_nothing_else_happens(tmp_path: Path, seed: int):
+    """Bytes cut off, changed, repeated: a chain whose account adds up, or a DataError."""
+    rng = np.random.default_rng(seed)
+    kind = ("cboe", "deribit")[seed % 2]
+    if kind == "cboe":
+        content = bytearray(cboe(tmp_path / "whole.csv", cboe_rows(Market())).read_bytes())
+    else:
+        rows = [deribit_row(f"BTC-25SEP26-{k}-{r}", "0.1", "0.11", "50.1", "60.2") for k in range(9, 40) for r in "CP"]
+        content = bytearray("\n".join([DERIBIT, *rows]).encode())
+    for at in rng.integers(0, len(content), 20):
+        content[at] = rng.choice(list(b'0159,.-\n\r"x\xff\x00'))
+    cut = int(rng.integers(len(content) // 2, len(content)))
+    path = write(tmp_path / "damaged_20260422.csv", bytes(content[:cut]))
+    try:
+        chain = io.load_chain(path)
+    except io.DataError:
+        return
+    assert sum(chain.report.values()) == len(chain) == chain.counts["rows"]
+    malformed = chain.counts.get("malformed_lines", 0)
+    assert len(chain) == (2 if kind == "cboe" else 1) * (chain.counts["rows_read"] - malformed)
 
 
 @pytest.mark.parametrize(
