@@ -57,7 +57,7 @@ def read_cboe(path: Path, counts: Counts) -> RawChain:
         for side, call in enumerate((True, False))
     }
     strike_at = header.column(path, "Strike")
-    malformed = Malformed(path, counts)
+    malformed = Malformed(counts)
     quotes: list[RawQuote] = []
     roots: dict[str, None] = {}
     for line, fields in rows:

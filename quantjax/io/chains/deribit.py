@@ -49,7 +49,7 @@ def read_deribit(path: Path, counts: Counts) -> RawChain:
             ("vendor_ask_vol", ("IV Ask",), 0),
         )
     }
-    malformed = Malformed(path, counts)
+    malformed = Malformed(counts)
     quotes: list[RawQuote] = []
     symbols: dict[str, None] = {}
     for line, fields in rows:

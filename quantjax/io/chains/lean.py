@@ -35,7 +35,7 @@ def read_lean(path: Path, counts: Counts) -> RawChain:
     rows = csv_rows(path, counts)
     header = find_header(path, rows, *_COLUMNS)
     at = {name: header.column(path, name) for name in _COLUMNS}
-    malformed = Malformed(path, counts)
+    malformed = Malformed(counts)
     found: list[tuple[RawQuote, float]] = []
     for line, fields in rows:
         counts["rows_read"] += 1

@@ -16,7 +16,7 @@ from quantjax.io.text import lines
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Header", "RawChain", "RawQuote", "csv_rows", "find_header", "number", "to_chain"]
+__all__ = ["Header", "Malformed", "RawChain", "RawQuote", "csv_rows", "find_header", "number", "to_chain"]
 
 _MISSING = ("", "-")
 _HEADER_WITHIN = 10  # lines
@@ -131,8 +131,7 @@ def number(text: str, name: str) -> float:
 class Malformed:
     """Counts the rows that cannot be read, and remembers the first: for the metadata, or the error where all are."""
 
-    def __init__(self, path: Path, counts: Counts) -> None:
-        self._path = path
+    def __init__(self, counts: Counts) -> None:
         self._counts = counts
         self.first: str | None = None
 
