@@ -26,6 +26,8 @@ def test_python_blocks_run_in_order(tmp_path: Path):
     assert result.returncode == 0, result.stderr
     assert "100.0125" in result.stdout
     assert "round_trip_cost_bps_1000" in result.stdout
+    assert "0.639" in result.stdout
+    assert "True" in result.stdout
 
 
 def test_make_targets_exist():
@@ -45,7 +47,10 @@ def test_commands_run(tmp_path: Path):
         if line.startswith("$ quantjax ")
     ]
     commands = [line[1:] for line in lines]
-    assert [command[0] for command in commands] == ["mock", "record", "replay", "analyze", "flow", "bars"]
+    assert [command[0] for command in commands] == ["price", "mock", "record", "replay", "analyze", "flow", "bars"]
+    pricing = CliRunner().invoke(app, commands.pop(0))
+    assert pricing.exit_code == 0, pricing.output
+    assert "5.11904" in pricing.output
     with serve_in_thread(MockExchange(seed=1), speed=10.0) as server:
         for command in commands[1:]:
             arguments = [
