@@ -74,8 +74,8 @@ def _coefficients(dtype) -> tuple[float, ...]:
 def mills_and_difference(z: Value, width: Value) -> tuple[Value, Value]:
     """R(z) and R(z) - R(z + width), for z >= -0.7 and width >= 0, to a few units in the last place each.
 
-    Nothing cancels however small the width. Below -0.7 the accuracy fades: ten digits at -1. Both
-    arguments are of one dtype. Broadcasting.
+    Nothing cancels however small the width. Below -0.7 the accuracy fades: ten digits at -1. Both arguments are of one
+    dtype. Broadcasting.
 
     >>> ratio, difference = mills_and_difference(jnp.float64(2.0), jnp.float64(1e-12))
     >>> round(float(difference / 1e-12), 9)

@@ -29,7 +29,7 @@ def bachelier_price(forward, strike, maturity, vol, discount=1.0, call=True) -> 
     At a vol or a maturity of 0 it is the discounted intrinsic value, with finite gradients. NaN where maturity, vol or
     discount is negative. float32 arrays give float32. Broadcasting. Raises ValueError for Python numbers out of range,
     and for float64 while JAX's x64 mode is off. Source: Bachelier (1900); Schachermayer and Teichmann (2008),
-    Mathematical Finance 18:155, eq. 2.
+    Mathematical Finance 18:155.
 
     >>> round(float(bachelier_price(-0.01, 0.0, 2.0, 0.01)), 12)
     0.001996412284

@@ -30,7 +30,7 @@ def black_price(forward, strike, maturity, vol, discount=1.0, call=True) -> Valu
     finite gradients (the slope in maturity at the money at maturity 0, which is infinite, counts 0). NaN where the
     forward is not positive or another number is negative. float32 arrays give float32. Broadcasting. Raises ValueError
     for Python numbers out of range, and for float64 while JAX's x64 mode is off. Source: Black (1976), Journal of
-    Financial Economics 3:167, eq. 16.
+    Financial Economics 3:167.
 
     >>> round(float(black_price(100.0, 110.0, 0.5, 0.2)), 9)
     2.211246434

@@ -57,7 +57,7 @@ def householder_step(
 
     `inverse`: 1 / s; `z` and `factor` M at s; `sign` of the slope of f; `curvature`: s h with h = f'' / f';
     `curvature_slope`: s^2 dh/ds. The step is taken in units of s, in which nothing overflows. Source: Jaeckel (2015),
-    Let's be rational, Wilmott 75:40, sections 5 and 6, there for other functions of the price.
+    Let's be rational, Wilmott 75:40, there for other functions of the price.
     """
     relative = factor * inverse
     slope = in_one_loop(1 / relative)

@@ -36,9 +36,8 @@ def implied_vol(price, forward, strike, maturity, discount=1.0, call=True) -> Va
     0 where the price is the intrinsic value (in the money: within 4 roundings of the price); infinite where it is its
     upper bound, D F for a call and D K for a put. NaN outside these bounds; where forward, strike, maturity or discount
     is not positive; where the time value over D min(F, K) is no normal number (below 2e-308, in float32 1e-38; what the
-    device itself takes for 0 counts as 0).
-    Derivatives of any order follow from the implicit function, without a division by a vega that underflows; they are 0
-    where the vol is 0, infinite or NaN.
+    device itself takes for 0 counts as 0). Derivatives of any order follow from the implicit function, without a
+    division by a vega that underflows; they are 0 where the vol is 0, infinite or NaN.
 
     float32 arrays give float32. Broadcasting. Raises ValueError for Python numbers out of range, and for float64 while
     JAX's x64 mode is off. Source: Jaeckel (2015), Let's be rational, Wilmott 75:40, with one formula for all prices in
