@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from quantjax.numerics.regression import as_floating
@@ -162,23 +165,7 @@ def _fit(k: jax.Array, w: jax.Array, error: jax.Array) -> SviFit:
     steepest = 2 * width / level  # Lee's bound in these units
 
     data = (x, y, weight, steepest)
-    held = jax.lax.stop_gradient(data)
-    point, num_steps, met = _levenberg_marquardt(lambda point: _residuals(point, held), _best_of_grid(held))
-
-    # A Newton step at the minimum changes no value, and carries the derivatives of the implicit function theorem. What
-    # stands at its bound stays there.
-    def half_square(point, data):
-        return 0.5 * (_residuals(point, data) ** 2).sum()
-
-    gradient = jax.grad(half_square)(point, data)
-    free = ~_at_bound(point, gradient)
-    hessian = jnp.where(free[:, None] & free[None, :], jax.hessian(half_square)(point, held), jnp.eye(2, dtype=dtype))
-    determinant = hessian[0, 0] * hessian[1, 1] - hessian[0, 1] ** 2
-    regular = determinant > 0
-    inverse = jnp.array([[hessian[1, 1], -hessian[0, 1]], [-hessian[0, 1], hessian[0, 0]]])
-    step = inverse @ jnp.where(free, gradient, 0.0) / jnp.where(regular, determinant, 1.0)
-    step = jnp.where(regular, step, 0.0)
-    point = point - (step - jax.lax.stop_gradient(step))
+    point, num_steps, met = _minimum(data)
     unit = _curve(point, data)
     svi = Svi(unit.a * level, unit.b * level / width, unit.rho, low + unit.m * width, unit.sigma * width)
     enough = count >= 5
@@ -195,6 +182,32 @@ def _fit(k: jax.Array, w: jax.Array, error: jax.Array) -> SviFit:
         num_steps=num_steps,
         converged=enough & met,
     )
+
+
+@jax.custom_jvp
+def _minimum(data) -> tuple[jax.Array, Any, Any]:
+    """The best point (m, ln sigma), the steps to it, and whether it is a minimum."""
+    return _levenberg_marquardt(lambda point: _residuals(point, data), _best_of_grid(data))
+
+
+@_minimum.defjvp
+def _minimum_jvp(primals, tangents):
+    # The implicit function theorem at the minimum. What stands at its bound stays there.
+    (data,), (data_dot,) = primals, tangents
+    point, num_steps, met = _minimum(data)
+
+    def gradient(point, data):  # J'r, forwards: less to compile than backwards
+        return jax.jacfwd(_residuals)(point, data).T @ _residuals(point, data)
+
+    slope, slope_dot = jax.jvp(lambda data: gradient(point, data), (data,), (data_dot,))
+    free = ~_at_bound(point, slope)
+    hessian = jnp.where(free[:, None] & free[None, :], jax.jacfwd(gradient)(point, data), jnp.eye(2, dtype=point.dtype))
+    determinant = hessian[0, 0] * hessian[1, 1] - hessian[0, 1] ** 2
+    regular = determinant > 0
+    inverse = jnp.array([[hessian[1, 1], -hessian[0, 1]], [-hessian[0, 1], hessian[0, 0]]])
+    step = inverse @ jnp.where(free, slope_dot, 0.0) / jnp.where(regular, determinant, 1.0)
+    nothing = (np.zeros(num_steps.shape, jax.dtypes.float0), np.zeros(met.shape, jax.dtypes.float0))
+    return (point, num_steps, met), (jnp.where(regular, -step, 0.0), *nothing)
 
 
 def _curve(point: jax.Array, data) -> Svi:
@@ -291,7 +304,14 @@ def _levenberg_marquardt(residuals, point: jax.Array) -> tuple[jax.Array, jax.Ar
         damping = jnp.clip(jnp.where(better, damping / 5, damping * 4), eps, 1 / eps)
         return jnp.where(better, tried, point), here, num_steps + 1, damping, met
 
-    start = (point, about(point), jnp.zeros((), jnp.int32), jnp.asarray(1e-2, point.dtype), jnp.asarray(False))
+    # Nothing is known of the start: the first step stays there, which spares a second copy of all this.
+    nothing = (
+        jnp.asarray(jnp.inf, point.dtype),
+        jnp.eye(2, dtype=point.dtype),
+        jnp.zeros_like(point),
+        jnp.ones_like(point),
+    )
+    start = (point, nothing, jnp.zeros((), jnp.int32), jnp.asarray(5e-2, point.dtype), jnp.asarray(False))
     point, _, num_steps, _, met = jax.lax.while_loop(unfinished, step, start)
     return point, num_steps, met
 
