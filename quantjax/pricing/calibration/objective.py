@@ -72,9 +72,7 @@ class Market(eqx.Module):
         calls = log_moneyness >= 0
         strikes, column = jnp.exp(log_moneyness), maturities[:, None]
         prices = black_price(1.0, strikes, column, vols, 1.0, calls)
-        deviation = vols * jnp.sqrt(column)
-        d1 = -log_moneyness / deviation + 0.5 * deviation
-        vegas = jnp.sqrt(column / (2 * jnp.pi)) * jnp.exp(-0.5 * d1**2)
+        vegas = normalised_vega(log_moneyness, column, vols)
         weights = jnp.where(known, quotes.weights, 0.0)
         return cls(log_moneyness, maturities, calls, vols, prices, jnp.maximum(vegas, _LEAST_VEGA), known, weights)
 
@@ -86,13 +84,39 @@ def vol_errors(model, market: Market, engine: Engine) -> tuple[Table, Table]:
     first is the difference of prices over the market's vega, and the second is NaN. Both are 0 where there is no quote.
     """
     prices = engine.normalised_price(model, market.log_moneyness, market.maturities, market.calls)
+    return _errors(prices, market)
+
+
+@jax.custom_jvp
+def _errors(prices: Table, market: Market) -> tuple[Table, Table]:
+    error, exact, _ = _errors_and_slope(prices, market)
+    return error, exact
+
+
+@_errors.defjvp
+def _errors_jvp(primals, tangents):
+    # By the implicit function: the solver for the vol is not differentiated.
+    error, exact, slope = _errors_and_slope(*primals)
+    return (error, exact), (slope * tangents[0], slope * tangents[0])
+
+
+def _errors_and_slope(prices: Table, market: Market) -> tuple[Table, Table, Table]:
     strikes = jnp.exp(market.log_moneyness)
     vols = implied_vol(prices, 1.0, strikes, market.maturities[:, None], 1.0, market.calls)
     has_vol = (vols > 0) & jnp.isfinite(vols)
-    exact = jnp.where(has_vol, vols, market.vols) - market.vols
+    vols = jnp.where(has_vol, vols, market.vols)
     linear = (prices - market.prices) / market.vegas
-    error = jnp.where(market.known, jnp.where(has_vol, exact, linear), 0.0)
-    return error, jnp.where(has_vol | ~market.known, error, jnp.nan)
+    error = jnp.where(market.known, jnp.where(has_vol, vols - market.vols, linear), 0.0)
+    vegas = jnp.where(has_vol, normalised_vega(market.log_moneyness, market.maturities[:, None], vols), market.vegas)
+    slope = jnp.where(market.known & (vegas > 0), 1 / jnp.where(vegas > 0, vegas, 1.0), 0.0)
+    return error, jnp.where(has_vol | ~market.known, error, jnp.nan), slope
+
+
+def normalised_vega(log_moneyness, maturity, vol) -> jax.Array:
+    """Derivative of Black's price by the vol, in forwards. Broadcasting."""
+    deviation = vol * jnp.sqrt(maturity)
+    d1 = -log_moneyness / deviation + 0.5 * deviation
+    return jnp.sqrt(maturity / (2 * jnp.pi)) * jnp.exp(-0.5 * d1**2)
 
 
 def prior_residuals(
