@@ -1,4 +1,4 @@
-"""Arguments of pricing formulas: one floating dtype for all, and an error for what is known to be wrong."""
+"""Arguments of pricing formulas: one floating dtype for all, calls and puts, an error for what is known to be wrong."""
 
 from __future__ import annotations
 
@@ -8,10 +8,25 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Bool
 
 from quantjax.numerics.regression import as_floating
 
-__all__ = ["as_operands"]
+__all__ = ["as_call", "as_operands"]
+
+
+def as_call(call: Any) -> Bool[jax.Array, "*batch"]:
+    """Which options are calls, the others puts, as an array; TypeError for what is no truth value.
+
+    A 1 or -1, or a "call" or "put", says the same in other libraries, and here would be taken for True.
+    """
+    try:
+        calls = jnp.asarray(call)
+    except TypeError:  # text
+        calls = None
+    if calls is None or calls.dtype != jnp.bool_:
+        raise TypeError(f"expected call as True, False or an array of truth values, got {call!r}")
+    return calls
 
 
 def as_operands(

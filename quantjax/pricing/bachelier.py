@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from quantjax.numerics.fusion import in_one_loop
 from quantjax.numerics.special import mills_ratio, mills_slope, normal_cdf, normal_pdf
-from quantjax.pricing.arguments import as_operands
+from quantjax.pricing.arguments import as_call, as_operands
 from quantjax.pricing.black import intrinsic_value, total_deviation
 from quantjax.pricing.householder import bachelier_start, householder_step
 from quantjax.pricing.normalised_black import split_moneyness
@@ -18,7 +19,7 @@ __all__ = ["bachelier_implied_vol", "bachelier_price"]
 Value = Float[jax.Array, "*batch"]
 
 
-def bachelier_price(forward, strike, maturity, vol, discount=1.0, call=True) -> Value:
+def bachelier_price(forward, strike, maturity, vol, discount: ArrayLike = 1.0, call: ArrayLike = True) -> Value:
     """Price of a European option on a normal forward: D [w (F - K) N(w d) + vol sqrt T n(d)], w = 1 (call) or -1.
 
     d = (F - K) / (vol sqrt T). `forward` F and `strike` K in one currency, of any sign; `maturity` T in years; `vol` in
@@ -38,7 +39,7 @@ def bachelier_price(forward, strike, maturity, vol, discount=1.0, call=True) -> 
         {"forward": forward, "strike": strike, "maturity": maturity, "vol": vol, "discount": discount},
         any_sign=("forward", "strike"),
     )
-    return _bachelier_price(*operands, jnp.asarray(call))
+    return _bachelier_price(*operands, as_call(call))
 
 
 @jax.jit
@@ -67,7 +68,7 @@ def _time_value_jvp(primals, tangents):
     return _time_value(gap, s), normal_pdf(a) * d_s - normal_cdf(-a) * d_gap
 
 
-def bachelier_implied_vol(price, forward, strike, maturity, discount=1.0, call=True) -> Value:
+def bachelier_implied_vol(price, forward, strike, maturity, discount: ArrayLike = 1.0, call: ArrayLike = True) -> Value:
     """The vol at which `bachelier_price` is the price, to the precision of the price.
 
     Arguments as there, `price` in the currency of the forward. The vol `[...]` is in that currency per square root of a
@@ -88,7 +89,7 @@ def bachelier_implied_vol(price, forward, strike, maturity, discount=1.0, call=T
         positive=("maturity", "discount"),
         any_sign=("forward", "strike"),
     )
-    return _bachelier_implied_vol(*operands, jnp.asarray(call))
+    return _bachelier_implied_vol(*operands, as_call(call))
 
 
 @jax.jit

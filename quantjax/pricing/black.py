@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Bool, Float
 
-from quantjax.pricing.arguments import as_operands
+from quantjax.pricing.arguments import as_call, as_operands
 from quantjax.pricing.normalised_black import log_moneyness, normalised_price
 
 __all__ = ["black_price", "intrinsic_value", "moneyness", "total_deviation"]
@@ -16,7 +17,7 @@ Value = Float[jax.Array, "*batch"]
 _NO_STRIKE = 1e12  # ln(F / K) for K = 0
 
 
-def black_price(forward, strike, maturity, vol, discount=1.0, call=True) -> Value:
+def black_price(forward, strike, maturity, vol, discount: ArrayLike = 1.0, call: ArrayLike = True) -> Value:
     """Price of a European option on a lognormal forward: D w [F N(w d1) - K N(w d2)], w = 1 for a call, -1 for a put.
 
     d1 = (ln(F / K) + vol^2 T / 2) / (vol sqrt T), d2 = d1 - vol sqrt T.
@@ -41,7 +42,7 @@ def black_price(forward, strike, maturity, vol, discount=1.0, call=True) -> Valu
         {"forward": forward, "strike": strike, "maturity": maturity, "vol": vol, "discount": discount},
         positive=("forward",),
     )
-    return _black_price(*operands, jnp.asarray(call))
+    return _black_price(*operands, as_call(call))
 
 
 @jax.jit

@@ -5,10 +5,11 @@ from __future__ import annotations
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from quantjax.numerics.special import normal_cdf, normal_pdf
-from quantjax.pricing.arguments import as_operands
+from quantjax.pricing.arguments import as_call, as_operands
 from quantjax.pricing.bachelier import bachelier_price
 from quantjax.pricing.black import black_price, moneyness, total_deviation
 
@@ -47,7 +48,7 @@ class Greeks(eqx.Module):
     """d2V/dF dt, a year: of delta in time."""
 
 
-def black_greeks(forward, strike, maturity, vol, discount=1.0, call=True) -> Greeks:
+def black_greeks(forward, strike, maturity, vol, discount: ArrayLike = 1.0, call: ArrayLike = True) -> Greeks:
     """Price and Greeks of `black_price`, whose arguments these are, in closed form.
 
     At a vol or a maturity of 0 they are the limits: at the money delta is half of the discount there and gamma is
@@ -62,7 +63,7 @@ def black_greeks(forward, strike, maturity, vol, discount=1.0, call=True) -> Gre
         {"forward": forward, "strike": strike, "maturity": maturity, "vol": vol, "discount": discount},
         positive=("forward", "discount"),
     )
-    return _black_greeks(*operands, jnp.asarray(call))
+    return _black_greeks(*operands, as_call(call))
 
 
 @jax.jit
@@ -88,7 +89,7 @@ def _black_greeks(forward, strike, maturity, vol, discount, call) -> Greeks:
     )
 
 
-def bachelier_greeks(forward, strike, maturity, vol, discount=1.0, call=True) -> Greeks:
+def bachelier_greeks(forward, strike, maturity, vol, discount: ArrayLike = 1.0, call: ArrayLike = True) -> Greeks:
     """Price and Greeks of `bachelier_price`, whose arguments these are, in closed form.
 
     Limits as in `black_greeks`. Broadcasting; `discount` > 0. Raises as `bachelier_price`.
@@ -102,7 +103,7 @@ def bachelier_greeks(forward, strike, maturity, vol, discount=1.0, call=True) ->
         positive=("discount",),
         any_sign=("forward", "strike"),
     )
-    return _bachelier_greeks(*operands, jnp.asarray(call))
+    return _bachelier_greeks(*operands, as_call(call))
 
 
 @jax.jit

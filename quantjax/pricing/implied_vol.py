@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Bool, Float
 
 from quantjax.numerics.fusion import in_one_loop
 from quantjax.numerics.special import mills_ratio
-from quantjax.pricing.arguments import as_operands
+from quantjax.pricing.arguments import as_call, as_operands
 from quantjax.pricing.black import intrinsic_value
 from quantjax.pricing.householder import bachelier_start, horner, householder_step
 from quantjax.pricing.normalised_black import log_moneyness, split_moneyness, tail_factor
@@ -24,7 +25,7 @@ LOWER_START = ((1.6093, -7.1454, 8.531, -2.0559), (-1.2729, 11.668, -9.0776), (-
 UPPER_START = ((0.086027, 0.63973, -0.36546), (3.576, -1.1565), (-5.995,))
 
 
-def implied_vol(price, forward, strike, maturity, discount=1.0, call=True) -> Value:
+def implied_vol(price, forward, strike, maturity, discount: ArrayLike = 1.0, call: ArrayLike = True) -> Value:
     """The vol at which `black_price` is the price, to the precision of the price.
 
     `price`, `forward` and `strike` in one currency; `maturity` in years; `discount`, the price of 1 paid at maturity;
@@ -52,7 +53,7 @@ def implied_vol(price, forward, strike, maturity, discount=1.0, call=True) -> Va
         {"price": price, "forward": forward, "strike": strike, "maturity": maturity, "discount": discount},
         positive=("forward", "strike", "maturity", "discount"),
     )
-    return _implied_vol(*operands, jnp.asarray(call))
+    return _implied_vol(*operands, as_call(call))
 
 
 @jax.jit

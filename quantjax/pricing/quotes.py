@@ -7,10 +7,12 @@ from collections.abc import Sequence
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Bool, Float, Int
 
 from quantjax.numerics.arguments import holds
 from quantjax.numerics.regression import as_floating
+from quantjax.pricing.arguments import as_call
 from quantjax.pricing.black import black_price
 from quantjax.pricing.implied_vol import implied_vol
 
@@ -51,7 +53,7 @@ class OptionQuotes(eqx.Module):
         vols,
         *,
         forward,
-        discount=1.0,
+        discount: ArrayLike = 1.0,
         bid_vols=None,
         ask_vols=None,
         weights=None,
@@ -103,8 +105,8 @@ class OptionQuotes(eqx.Module):
         prices,
         *,
         forward,
-        discount=1.0,
-        call=True,
+        discount: ArrayLike = 1.0,
+        call: ArrayLike = True,
         bid_prices=None,
         ask_prices=None,
         weights=None,
@@ -126,7 +128,7 @@ class OptionQuotes(eqx.Module):
         forward, discount = (
             _row(value, maturities, name) for value, name in ((forward, "forward"), (discount, "discount"))
         )
-        call = jnp.broadcast_to(jnp.asarray(call), prices.shape)
+        call = jnp.broadcast_to(as_call(call), prices.shape)
 
         def vols(prices):
             if prices is None:

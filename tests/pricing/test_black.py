@@ -161,6 +161,28 @@ def test_what_is_wrong_is_refused_or_nan():
     np.testing.assert_allclose(single, expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("call", [-1, 1.0, "put", np.array([1, 0])])
+def test_calls_are_truth_values(call):
+    quote = (100.0, 110.0, 0.5, 0.2)
+    functions = (
+        black_price,
+        black_greeks,
+        pricing.implied_vol,
+        pricing.bachelier_price,
+        pricing.bachelier_greeks,
+        pricing.bachelier_implied_vol,
+        lambda *quote, call: pricing.price(pricing.Black(0.2), 100.0, 1.0, forward=100.0, call=call),
+        lambda *quote, call: pricing.OptionQuotes.from_prices([90.0], [1.0], [[11.0]], forward=100.0, call=call),
+        lambda *quote, call: pricing.European(100.0, call),
+        lambda *quote, call: pricing.Digital(100.0, call),
+        lambda *quote, call: pricing.Asian(100.0, call),
+        lambda *quote, call: pricing.Barrier(100.0, 120.0, "up", "out", call),
+    )
+    for function in functions:
+        with pytest.raises(TypeError, match="expected call as True, False or an array of truth values"):
+            function(*quote, call=call)
+
+
 def test_float32_without_x64():
     code = """
 import jax, numpy as np

@@ -10,8 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from quantjax.pricing.arguments import as_call
 from quantjax.pricing.monte_carlo.paths import Paths
-from quantjax.pricing.monte_carlo.payoffs import European, as_strike, unsmooth_step, until
+from quantjax.pricing.monte_carlo.payoffs import Call, European, as_strike, unsmooth_step, until
 
 __all__ = ["Barrier"]
 
@@ -34,7 +35,7 @@ class Barrier(eqx.Module):
     barrier: Float[jax.Array, "*strike"] = eqx.field(converter=as_strike)
     side: Literal["up", "down"] = eqx.field(static=True)
     knock: Literal["in", "out"] = eqx.field(static=True)
-    call: bool = eqx.field(static=True, default=True)
+    call: Call = eqx.field(converter=as_call, default=True)
     continuous: bool = eqx.field(static=True, default=True)
     at: int = eqx.field(static=True, default=-1)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Literal, Protocol
 
 import equinox as eqx
@@ -12,11 +11,14 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from quantjax.numerics.regression import as_floating
+from quantjax.numerics.special import normal_cdf
+from quantjax.pricing.arguments import as_call
 from quantjax.pricing.monte_carlo.paths import ConditionalPaths, Paths
 
-__all__ = ["Asian", "Digital", "European", "Payoff", "VarianceSwap", "payment", "unsmooth_step", "until"]
+__all__ = ["Asian", "Call", "Digital", "European", "Payoff", "VarianceSwap", "payment", "unsmooth_step", "until"]
 
 Strike = Float[jax.Array, "*strike"]
+Call = Bool[jax.Array, "*strike"]
 Payment = Float[jax.Array, "*strike path"]
 
 
@@ -44,12 +46,8 @@ class European(eqx.Module):
     """
 
     strike: Strike = eqx.field(converter=as_strike)
-    call: Bool[jax.Array, "*strike"] = eqx.field(converter=jnp.asarray, default=True)
+    call: Call = eqx.field(converter=as_call, default=True)
     at: int = eqx.field(static=True, default=-1)
-
-    def __check_init__(self):
-        if self.call.dtype != jnp.bool_:
-            raise TypeError(f"expected call as True, False or an array of truth values, got {self.call!r}")
 
     def __call__(self, paths: Paths) -> Payment:
         return jnp.maximum(self._sign(paths) * (paths.spot[self.at] - _column(self.strike)), 0.0)
@@ -58,7 +56,7 @@ class European(eqx.Module):
         """Black's formula of what the variance's path leaves random."""
         sign, strike = self._sign(paths), _column(self.strike)
         d1, d2 = _black_d(paths, strike, self.at)
-        return sign * (paths.spot[self.at] * _cdf(sign * d1) - strike * _cdf(sign * d2))
+        return sign * (paths.spot[self.at] * normal_cdf(sign * d1) - strike * normal_cdf(sign * d2))
 
     def _sign(self, paths: Paths | ConditionalPaths) -> jax.Array:
         return jnp.where(_column(self.call), 1, -1).astype(paths.times.dtype)
@@ -67,13 +65,13 @@ class European(eqx.Module):
 class Digital(eqx.Module):
     """1 where S_T > K, or where S_T <= K with `call=False`: cash or nothing.
 
-    `smoothing`: pays along a ramp of this width in ln S, centred on the strike, instead of a jump; a bias of second
-    order in it. Without it the gradient is NaN, as the derivative of a jump says nothing about the price; with
-    `MonteCarlo(conditional=True)` there is no jump and no bias.
+    `strike`, `call`, `at`: as in `European`. `smoothing`: pays along a ramp of this width in ln S, centred on the
+    strike, instead of a jump; a bias of second order in it. Without it the gradient is NaN, as the derivative of a jump
+    says nothing about the price; with `MonteCarlo(conditional=True)` there is no jump and no bias.
     """
 
     strike: Strike = eqx.field(converter=as_strike)
-    call: bool = eqx.field(static=True, default=True)
+    call: Call = eqx.field(converter=as_call, default=True)
     at: int = eqx.field(static=True, default=-1)
     smoothing: float = eqx.field(static=True, default=0.0)
 
@@ -84,22 +82,22 @@ class Digital(eqx.Module):
     def __call__(self, paths: Paths) -> Payment:
         distance = paths.log_spot[self.at] - jnp.log(_column(self.strike))
         above = jnp.clip(distance / self.smoothing + 0.5, 0.0, 1.0) if self.smoothing else unsmooth_step(distance)
-        return above if self.call else 1.0 - above
+        return jnp.where(_column(self.call), above, 1.0 - above)
 
     def given_variance(self, paths: ConditionalPaths) -> Payment:
         """The probability that the variance's path leaves."""
         _, d2 = _black_d(paths, _column(self.strike), self.at)
-        return _cdf(d2 if self.call else -d2)
+        return normal_cdf(jnp.where(_column(self.call), d2, -d2))
 
 
 class Asian(eqx.Module):
     """max(A - K, 0), or max(K - A, 0) with `call=False`: A the mean of S over all times up to that of payment.
 
-    `mean`: "arithmetic" or "geometric". Time 0 is not among the times.
+    `strike`, `call`, `at`: as in `European`; `mean`: "arithmetic" or "geometric". Time 0 is not among the times.
     """
 
     strike: Strike = eqx.field(converter=as_strike)
-    call: bool = eqx.field(static=True, default=True)
+    call: Call = eqx.field(converter=as_call, default=True)
     at: int = eqx.field(static=True, default=-1)
     mean: Literal["arithmetic", "geometric"] = eqx.field(static=True, default="arithmetic")
 
@@ -113,7 +111,7 @@ class Asian(eqx.Module):
         else:
             average = jnp.exp(until(paths.log_spot, self.at).mean(axis=0))
         gain = average - _column(self.strike)
-        return jnp.maximum(gain if self.call else -gain, 0.0)
+        return jnp.maximum(jnp.where(_column(self.call), gain, -gain), 0.0)
 
 
 class VarianceSwap(eqx.Module):
@@ -159,8 +157,8 @@ def _step_jvp(primals, tangents):
     return unsmooth_step(primals[0]), jnp.nan * tangents[0]
 
 
-def _column(strike) -> jax.Array:
-    return jnp.asarray(strike)[..., None]
+def _column(value) -> jax.Array:
+    return jnp.asarray(value)[..., None]
 
 
 def _black_d(paths: ConditionalPaths, strike: jax.Array, at: int) -> tuple[jax.Array, jax.Array]:
@@ -169,7 +167,3 @@ def _black_d(paths: ConditionalPaths, strike: jax.Array, at: int) -> tuple[jax.A
     std = jnp.sqrt(variance)
     d2 = (paths.mean[at] - jnp.log(strike)) / std
     return d2 + std, d2
-
-
-def _cdf(x: jax.Array) -> jax.Array:
-    return 0.5 * jax.scipy.special.erfc(-x * math.sqrt(0.5))

@@ -49,12 +49,15 @@ def test_digital(paths):
     assert_close(Digital(100.0, at=0, call=False)(paths), [1.0, 0.0, 1.0, 1.0])
     ramp = np.clip(np.log(SPOT[2] / 100) / 0.2 + 0.5, 0, 1)
     assert_close(Digital(100.0, smoothing=0.2)(paths), ramp)
+    assert_close(Digital(100.0, [True, False], at=0)(paths), [[0.0, 1.0, 0.0, 0.0], [1.0, 0.0, 1.0, 1.0]])
 
 
 def test_asian(paths):
     assert_close(Asian(100.0)(paths), np.maximum(SPOT.mean(0) - 100, 0))
     geometric = np.exp(np.log(SPOT[:2]).mean(0))
     assert_close(Asian(100.0, call=False, at=1, mean="geometric")(paths), np.maximum(100 - geometric, 0))
+    gain = SPOT.mean(0) - 100
+    assert_close(Asian(100.0, call=[True, False])(paths), [np.maximum(gain, 0), np.maximum(-gain, 0)])
 
 
 def test_variance_swap(paths):
@@ -141,5 +144,3 @@ def test_bad_payoffs():
         Asian(100.0, mean="harmonic")
     with pytest.raises(ValueError, match="smoothing"):
         Digital(100.0, smoothing=-1.0)
-    with pytest.raises(TypeError, match="truth values"):
-        European(100.0, call=1)
