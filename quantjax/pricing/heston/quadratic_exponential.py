@@ -63,6 +63,8 @@ _TAIL = {
 }
 # Means below this, and squared variation coefficients below this, are as good as 0; both only guard divisions.
 _TINY_MEAN, _TINY_PSI = 1e-9, 1e-14
+# Where Q(-1) >= 1 - p = 2 / (1 + psi), which is psi >= 1.378, v' is 0 wherever Z is below the fit.
+_LEAST_SWITCH = 1.4
 
 
 class QuadraticExponential(eqx.Module):
@@ -75,8 +77,9 @@ class QuadraticExponential(eqx.Module):
 
     `steps_per_year`: steps are 1 / steps_per_year long at most, and each of the times is met; `substeps`: this many
     steps between two times instead, whatever their distance (needed where the times are traced). `switch`: Andersen's
-    psi_c, between 1 and 2. The bias is of second order in the step: docs/heston_bias.md. Gradients are pathwise with
-    the branch held fixed. Undefined (NaN) for xi = 0. Source: Andersen (2008), Simple and efficient simulation of the
+    psi_c, between 1.4 and 2: below, the exponential branch would need -ln Q(Z) where it is not fitted. The bias is of
+    second order in the step: docs/heston_bias.md. Gradients are pathwise with the branch held fixed. Undefined (NaN)
+    for xi = 0. Source: Andersen (2008), Simple and efficient simulation of the
     Heston stochastic volatility model, J. Computational Finance 11(3), sections 3.2, 4.2 and 4.3.2.
 
     >>> QuadraticExponential(steps_per_year=64).switch
@@ -89,8 +92,8 @@ class QuadraticExponential(eqx.Module):
 
     def __check_init__(self):
         check_positive("steps_per_year", self.steps_per_year)
-        if not 1 <= self.switch <= 2:
-            raise ValueError(f"expected switch (psi_c) between 1 and 2, got {self.switch}")
+        if not _LEAST_SWITCH <= self.switch <= 2:
+            raise ValueError(f"expected switch (psi_c) between {_LEAST_SWITCH} and 2, got {self.switch}")
 
     def coefficients(self, model, step_size: jax.Array) -> tuple[jax.Array, ...]:
         """What a step of this size needs, as numbers."""

@@ -90,8 +90,26 @@ def test_a_step_of_qe_has_the_moments_of_heston_and_is_a_martingale(parameters, 
         np.testing.assert_allclose(step.log_variance, (1 - model.rho**2) * step.integrated_variance, rtol=1e-13)
 
 
+@pytest.mark.parametrize("switch", [1.4, 2.0])
+def test_the_law_of_a_step_wherever_the_branches_switch(switch):
+    # At variances whose psi is on either side of the switch, close to it.
+    model, scheme, step_size = Heston(**ANDERSEN_I), QuadraticExponential(switch=switch), 0.25
+    coefficients = scheme.coefficients(model, jnp.asarray(step_size))
+    decay, drift, slope, level = map(float, coefficients[:4])
+    z, width = np.linspace(-8.0, 8.0, 160_001, retstep=True)
+    weight = norm.pdf(z) * width
+    for psi in (switch - 0.01, switch + 0.01):
+        # psi (drift + decay v)^2 = slope v + level
+        v = np.roots([psi * decay**2, 2 * psi * drift * decay - slope, psi * drift**2 - level]).max()
+        step = scheme.step(coefficients, jnp.full(z.shape, v), jnp.asarray(z))
+        after, mean = np.asarray(step.variance), drift + decay * v
+        np.testing.assert_allclose(weight @ after, mean, rtol=1e-8)
+        np.testing.assert_allclose(weight @ after**2 - (weight @ after) ** 2, slope * v + level, rtol=1e-7)
+        np.testing.assert_allclose(weight @ np.exp(step.mean + 0.5 * step.log_variance), 1.0, rtol=1e-8)
+
+
 def test_exponential_out_of_a_normal():
-    z = np.linspace(-0.85, 9.0, 2001)
+    z = np.linspace(-1.0, 9.0, 2001)
     assert_close(_minus_log_tail(jnp.asarray(z)) / -norm.logsf(z), np.ones(z.shape))
     single = z.astype(np.float32)
     assert_close(_minus_log_tail(jnp.asarray(single)), -norm.logsf(single))
@@ -164,8 +182,8 @@ def test_times_that_are_none(key, times):
 
 
 def test_bad_schemes_and_numbers(key):
-    with pytest.raises(ValueError, match="between 1 and 2"):
-        QuadraticExponential(switch=0.5)
+    with pytest.raises(ValueError, match=r"between 1\.4 and 2"):
+        QuadraticExponential(switch=1.3)
     with pytest.raises(ValueError, match="steps_per_year"):
         FullTruncationEuler(steps_per_year=0)
     with pytest.raises(ValueError, match="substeps"):
