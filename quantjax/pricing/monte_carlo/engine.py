@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
+from jax.typing import ArrayLike
 from jaxtyping import Bool, Float
 
-from quantjax.numerics.arguments import whole_number
+from quantjax.numerics.arguments import holds, whole_number
 from quantjax.numerics.regression import as_floating
 from quantjax.pricing.monte_carlo.control_variates import ControlVariate, SpotControl
 from quantjax.pricing.monte_carlo.draws import Draws, PseudoRandom
@@ -36,6 +37,8 @@ class MonteCarlo(eqx.Module):
     >>> MonteCarlo(num_paths=1 << 20, draws=PseudoRandom(antithetic=True)).num_chunks
     64
     """
+
+    traceable: ClassVar[bool] = False  # its steps depend on the maturities
 
     num_paths: int = eqx.field(static=True, default=1 << 17)
     chunk_paths: int = eqx.field(static=True, default=1 << 14)
@@ -106,9 +109,9 @@ def simulate_price(
     payoffs: Any,
     times,
     *,
-    spot=1.0,
-    forward=None,
-    discount=1.0,
+    spot: ArrayLike = 1.0,
+    forward: ArrayLike | None = None,
+    discount: ArrayLike = 1.0,
     engine: MonteCarlo | None = None,
     key: jax.Array,
 ) -> MonteCarloResult:
@@ -122,7 +125,8 @@ def simulate_price(
 
     Returns `MonteCarloResult`; its dtype is that of the model. Differentiable in model, spot, forward, discount and
     strikes: pathwise, so payoffs that jump need a smoothing (`Digital`). Raises ValueError for times, shapes and
-    numbers of paths that do not fit, TypeError for a model that does not simulate. Per item. Source: Glasserman (2003),
+    numbers of paths that do not fit and for a spot, forward or discount known to be out of range (NaN where only
+    computing tells), TypeError for a model that does not simulate. Per item. Source: Glasserman (2003),
     Monte Carlo methods in financial engineering.
 
     >>> from quantjax.pricing import Heston
@@ -140,9 +144,16 @@ def simulate_price(
     known = tuple(times.tolist()) if isinstance(times, np.ndarray) else None
     spot, discount = as_floating(spot, "spot"), as_floating(discount, "discount")
     forward = spot if forward is None else as_floating(forward, "forward")
+    if spot.shape:
+        raise ValueError(f"expected spot as one number, got {list(spot.shape)}; use jax.vmap for many")
     for name, value in (("forward", forward), ("discount", discount)):
         if value.shape not in ((), times.shape):
             raise ValueError(f"expected {name} as one number or [time] = {list(times.shape)}, got {list(value.shape)}")
+    for name, value in (("spot", spot), ("forward", forward)):
+        if not holds(lambda x: x > 0, value):
+            raise ValueError(f"expected {name} > 0, got {value}")
+    if not holds(lambda d: d >= 0, discount):
+        raise ValueError(f"expected discount >= 0, got {discount}")
     price, std_error = _estimate(model, payoffs, known, None if known else times, spot, forward, discount, engine, key)
     return MonteCarloResult(price, std_error, engine.total_paths)
 
