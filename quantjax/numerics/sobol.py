@@ -118,8 +118,12 @@ def scrambled(reverse: UInt32[jax.Array, "*batch"], seed: UInt32[jax.Array, "*ba
 
 
 def to_uniform(reverse: UInt32[jax.Array, "*batch"], dtype) -> Float[jax.Array, "*batch"]:
-    """Words with their bits in reverse as numbers in (0, 1): (word + 1/2) / 2^32. Broadcasting."""
-    return (_reversed(reverse, jnp).astype(dtype) + 0.5) * 2.0**-32
+    """Words with their bits in reverse as numbers in (0, 1): (word + 1/2) / 2^32, and less than 1 in float32 too.
+
+    Broadcasting.
+    """
+    uniform = (_reversed(reverse, jnp).astype(dtype) + 0.5) * 2.0**-32
+    return jnp.minimum(uniform, 1 - jnp.finfo(dtype).epsneg)
 
 
 def _reversed(word, xp):

@@ -1,4 +1,4 @@
-"""Greeks of Black's and Bachelier's formulas in closed form, to second order."""
+"""Greeks of Black's and Bachelier's formulas in closed form, most of those of first and second order."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ class Greeks(eqx.Module):
 
     V in currency, F in currency per unit of the underlying. Derivatives in vol are per 1.00 of it (per 100 vol points;
     Bachelier's vol: per unit of currency per root year), those in time per year (divide by 365 for a day's). Time
-    passes at a fixed forward, vol and rate r = -ln(D) / T.
+    passes at a fixed forward, vol and rate r = -ln(D) / T. Of the second derivatives, d2V/dvol dt and d2V/dt2 are not
+    here: differentiate `vega` and `theta` of `black_greeks` by JAX.
     """
 
     price: Value

@@ -38,7 +38,8 @@ def implied_vol(price, forward, strike, maturity, discount: ArrayLike = 1.0, cal
     upper bound, D F for a call and D K for a put. NaN outside these bounds; where forward, strike, maturity or discount
     is not positive; where the time value over D min(F, K) is no normal number (below 2e-308, in float32 1e-38; what the
     device itself takes for 0 counts as 0). Derivatives of any order follow from the implicit function, without a
-    division by a vega that underflows; they are 0 where the vol is 0, infinite or NaN.
+    division by a vega that underflows; they are 0 where the vol is 0, infinite or NaN, and NaN or infinite where the
+    dtype has no number for them (the second in the price, of a price below 1e-150).
 
     float32 arrays give float32. Broadcasting. Raises ValueError for Python numbers out of range, and for float64 while
     JAX's x64 mode is off. Source: Jaeckel (2015), Let's be rational, Wilmott 75:40, with one formula for all prices in

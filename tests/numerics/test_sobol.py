@@ -10,7 +10,7 @@ from scipy import stats
 from scipy.stats import qmc
 
 from quantjax.numerics import sobol_points
-from quantjax.numerics.sobol import scrambled, sobol_directions
+from quantjax.numerics.sobol import scrambled, sobol_directions, to_uniform
 
 
 def test_plain_points_are_those_of_scipy():
@@ -76,6 +76,14 @@ def test_scrambled_integral_is_unbiased_and_converges_fast():
     for errors in (coarse, fine):
         assert abs(errors.mean()) < 4 * errors.std() / np.sqrt(len(keys))
     assert fine.std() < coarse.std() / 16  # plain Monte Carlo: a fourth
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_uniform_numbers_are_between_0_and_1(dtype):
+    lowest_and_highest = to_uniform(jnp.array([0, (1 << 32) - 1], jnp.uint32), dtype)
+    assert lowest_and_highest.dtype == dtype
+    assert 0 < lowest_and_highest[0] < 1e-9
+    assert 1 - 1e-7 < lowest_and_highest[1] < 1
 
 
 def test_bad_arguments(key):

@@ -113,8 +113,8 @@ class Sobol(eqx.Module):
 
     `scramblings` independent ones share the paths, and the standard error is that of their means: at least 2, 16 is
     usual. `bridge=True`: the first dimensions give the ends of the Brownian paths, the next their middles; False takes
-    them step by step. `start` is the number of the first point. The number of paths of each scrambling must be a power
-    of two, and steps x factors at most 21,201.
+    them step by step. `start` is the number of the first point, a multiple of the number of points. The number of paths
+    of each scrambling must be a power of two, and steps x factors at most 21,201.
     """
 
     scramblings: int = eqx.field(static=True, default=16)
@@ -123,6 +123,8 @@ class Sobol(eqx.Module):
 
     def __check_init__(self):
         whole_number(self.scramblings, "scramblings", 2)
+        if isinstance(self.start, int):
+            whole_number(self.start, "start", 0)
 
     @property
     def replicates(self) -> int:
@@ -142,9 +144,11 @@ class Sobol(eqx.Module):
                 f"expected a power of two, 2^32 at most, of Sobol points for each of {self.scramblings} scramblings, "
                 f"got {points} in {num_chunks} chunks; take powers of two for num_paths, chunk_paths and scramblings"
             )
+        if isinstance(self.start, int) and (self.start % points or self.start + points > 1 << 32):
+            raise ValueError(f"expected start as a multiple of the {points} points, below 2^32, got {self.start}")
 
     def chunk(self, key: jax.Array, replicate: jax.Array, chunk: jax.Array, num_paths: int) -> tuple[jax.Array, Draws]:
-        start = chunk.astype(jnp.uint32) * np.uint32(num_paths)
+        start = jnp.asarray(self.start, jnp.uint32) + chunk.astype(jnp.uint32) * np.uint32(num_paths)
         return jax.random.fold_in(key, replicate), Sobol(self.scramblings, self.bridge, start)
 
     def prepare(

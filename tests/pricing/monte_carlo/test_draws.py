@@ -43,6 +43,14 @@ def test_sobol_points_are_the_same_however_they_are_cut(key):
     own_key, second = draws.chunk(key, jnp.uint32(3), jnp.uint32(1), NUM_PATHS // 4)
     assert own_key == jax.random.fold_in(key, 3)  # the key of scrambling 3, for all its chunks
     assert_close(normals(second, key, NUM_PATHS // 4), whole[..., NUM_PATHS // 4 : NUM_PATHS // 2])
+    later = Sobol(start=64)
+    later.check(32, 2)
+    assert later.chunk(key, jnp.uint32(0), jnp.uint32(1), 32)[1].start == 96
+    for start in (32, 1 << 32):
+        with pytest.raises(ValueError, match="expected start as a multiple of the 64 points"):
+            Sobol(start=start).check(32, 2)
+    with pytest.raises(ValueError, match="start as an integer >= 0"):
+        Sobol(start=-1)
 
 
 @pytest.mark.parametrize("draws", [PseudoRandom(), Sobol(bridge=False)])
