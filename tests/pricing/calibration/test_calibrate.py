@@ -25,14 +25,16 @@ from quantjax.pricing import (
 from tests.assertions import assert_close
 from tests.pricing.calibration.surfaces import draw_models, exact_quotes, parameter_errors
 
-# Cui, del Bano Rollin & Germano (2017), section 5: 40 options, strikes by maturity.
+# Cui, del Bano Rollin & Germano (2017), section 5: 40 options, their strikes `[maturity, strike]`.
 CUI_STRIKES = np.array(
-    [0.9371, 0.8603, 0.8112, 0.7760, 0.7470, 0.7216, 0.6699, 0.6137]
-    + [0.9956, 0.9868, 0.9728, 0.9588, 0.9464, 0.9358, 0.9175, 0.9025]
-    + [1.0427, 1.0463, 1.0499, 1.0530, 1.0562, 1.0593, 1.0663, 1.0766]
-    + [1.2287, 1.2399, 1.2485, 1.2659, 1.2646, 1.2715, 1.2859, 1.3046]
-    + [1.3939, 1.4102, 1.4291, 1.4456, 1.4603, 1.4736, 1.5005, 1.5328]
-)
+    [
+        [0.9371, 0.8603, 0.8112, 0.7760, 0.7470, 0.7216, 0.6699, 0.6137],
+        [0.9956, 0.9868, 0.9728, 0.9588, 0.9464, 0.9358, 0.9175, 0.9025],
+        [1.0427, 1.0463, 1.0499, 1.0530, 1.0562, 1.0593, 1.0663, 1.0766],
+        [1.2287, 1.2399, 1.2485, 1.2659, 1.2646, 1.2715, 1.2859, 1.3046],
+        [1.3939, 1.4102, 1.4291, 1.4456, 1.4603, 1.4736, 1.5005, 1.5328],
+    ]
+).T
 CUI_MATURITIES = np.array([30, 60, 90, 120, 150, 180, 270, 360]) / 252
 CUI_TRUTH = Heston(v0=0.08, kappa=3.0, theta=0.1, xi=0.25, rho=-0.8)
 CUI_START = Heston(v0=0.2, kappa=1.2, theta=0.2, xi=0.3, rho=-0.6)
@@ -83,12 +85,11 @@ def regression(quotes: OptionQuotes, extra_rows=(), extra_values=()):
 
 @pytest.fixture(scope="module")
 def cui():
-    strikes = CUI_STRIKES.reshape(5, 8).T
     forward, discount = np.exp(0.02 * CUI_MATURITIES), np.exp(-0.02 * CUI_MATURITIES)
-    prices = price(CUI_TRUTH, strikes, CUI_MATURITIES, forward=forward, discount=discount)
+    prices = price(CUI_TRUTH, CUI_STRIKES, CUI_MATURITIES, forward=forward, discount=discount)
     assert_close(prices[0, 0], 0.08033144682413755, what="option #0 by mpmath, 30 digits")
     assert_close(prices[-1, -1], 0.023221614385136615, what="option #39 by mpmath, 30 digits")
-    return OptionQuotes.from_prices(strikes, CUI_MATURITIES, prices, forward=forward, discount=discount)
+    return OptionQuotes.from_prices(CUI_STRIKES, CUI_MATURITIES, prices, forward=forward, discount=discount)
 
 
 def test_cui_2017(cui):
