@@ -22,6 +22,8 @@ CHAIN_FIGURES = {
     "calibrate_heston": ("heston_smiles", "heston_errors", "heston_residuals"),
 }
 
+OWN_FIGURES = {"monte_carlo": ("Heston, 4096 paths", ("monte_carlo",))}  # by no data: what is printed, and drawn
+
 
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory) -> Path:
@@ -33,7 +35,13 @@ def recording(tmp_path_factory) -> Path:
 
 
 def test_every_example_is_tested():
-    assert {path.stem for path in EXAMPLES.glob("*.py")} == {"recording", "chain", *FIGURES, *CHAIN_FIGURES}
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == {
+        "recording",
+        "chain",
+        *FIGURES,
+        *CHAIN_FIGURES,
+        *OWN_FIGURES,
+    }
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -55,4 +63,15 @@ def test_example_of_chains(name, tmp_path, monkeypatch, capsys):
     runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
     assert "SPX as of 2019-04-09 15:09" in capsys.readouterr().out
     for figure in CHAIN_FIGURES[name]:
+        assert (tmp_path / f"out/examples/{figure}.png").stat().st_size > 5_000
+
+
+@pytest.mark.parametrize("name", OWN_FIGURES)
+def test_example_without_data(name, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [name, "4096"])
+    runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
+    printed, figures = OWN_FIGURES[name]
+    assert printed in capsys.readouterr().out
+    for figure in figures:
         assert (tmp_path / f"out/examples/{figure}.png").stat().st_size > 5_000
