@@ -31,7 +31,7 @@ def explosion_time(moment: Value, kappa: Value, xi: Value, rho: Value) -> Value:
     Finance & Stochastics 11:29, proposition 3.1.
 
     >>> round(float(explosion_time(jnp.array(4.0), 1.0, 1.0, 0.0)), 4)
-    1.1185
+    1.1238
     """
     b = kappa - rho * xi * moment
     discriminant = b * b - xi * xi * moment * (moment - 1)
@@ -70,8 +70,8 @@ def critical_moments(t: Value, kappa: Value, xi: Value, rho: Value) -> tuple[Val
 def cumulants(order: int, t: Value, v0, kappa, theta, xi, rho) -> tuple[Value, ...]:
     """The cumulants c_1 ... c_order of ln(S_t / F_t), each `[...]`.
 
-    c_n = n! times the coefficient of p^n in ln E (S_t / F_t)^p, by Cauchy's formula on a circle inside the strip of finite
-    moments: no derivatives are taken, so nothing is lost for small kappa or xi. Broadcasting.
+    c_n = n! times the coefficient of p^n in ln E (S_t / F_t)^p, by Cauchy's formula on a circle inside the strip of
+    finite moments: no derivatives are taken, so nothing is lost for small kappa or xi. Broadcasting.
     """
     lower, upper = critical_moments(t, kappa, xi, rho)
     # Cumulants grow with the variance, here that of constant v0 or theta: a radius of its scale keeps their digits.
