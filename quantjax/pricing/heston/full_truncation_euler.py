@@ -15,10 +15,10 @@ __all__ = ["FullTruncationEuler"]
 class FullTruncationEuler(eqx.Module):
     """v' = v + kappa (theta - v+) D + xi sqrt(v+ D) Z, ln S' = ln S - v+ D/2 + sqrt(v+ D) (rho Z + sqrt(1 - rho^2) Z').
 
-    v+ = max(v, 0). The least biased of the Euler schemes, of first order where Feller's condition holds and slower
-    where it does not: `QuadraticExponential` needs far fewer steps. It is the one whose steps couple across levels.
-    `steps_per_year`, `substeps`: as there. Source: Lord, Koekkoek & van Dijk (2010), A comparison of biased simulation
-    schemes for stochastic volatility models, Quantitative Finance 10:177, eq. 11.
+    v+ = max(v, 0); v itself, which is the `variance` of the paths, may be negative. The least biased of the Euler
+    schemes, of first order where Feller's condition holds and slower where it does not: `QuadraticExponential` needs
+    far fewer steps. `steps_per_year`, `substeps`: as there. Source: Lord, Koekkoek & van Dijk (2010), A comparison of
+    biased simulation schemes for stochastic volatility models, Quantitative Finance 10:177, eq. 11.
 
     >>> FullTruncationEuler(steps_per_year=250).substeps is None
     True

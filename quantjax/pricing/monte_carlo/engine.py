@@ -30,9 +30,9 @@ class MonteCarlo(eqx.Module):
     state of a step in a core's cache, a GPU wants a million; memory does not grow with `num_paths`. `draws`:
     `PseudoRandom(antithetic=...)` or `Sobol(scramblings, bridge)`, which takes powers of two for the paths of each
     scrambling and for a chunk. `control_variates`: `SpotControl()`, `ControlVariate(payoff, expectation)`; their
-    coefficients are fitted to the paths themselves, a bias of order 1 / num_paths. `conditional=True`: payments are
-    expectations given the path of the variance (Romano and Touzi): less noise, half the random numbers, derivatives of
-    any order; for payoffs that know theirs, European and Digital.
+    coefficients are fitted to the paths themselves: take hundreds of paths a control, with fewer the standard error is
+    too small. `conditional=True`: payments are expectations given the path of the variance (Romano and Touzi): less
+    noise, half the random numbers, derivatives of any order; for payoffs that know theirs, European and Digital.
 
     >>> MonteCarlo(num_paths=1 << 20, draws=PseudoRandom(antithetic=True)).num_chunks
     64

@@ -15,7 +15,19 @@ from quantjax.numerics.special import normal_cdf
 from quantjax.pricing.arguments import as_call
 from quantjax.pricing.monte_carlo.paths import ConditionalPaths, Paths
 
-__all__ = ["Asian", "Call", "Digital", "European", "Payoff", "VarianceSwap", "payment", "unsmooth_step", "until"]
+__all__ = [
+    "Asian",
+    "Call",
+    "Digital",
+    "European",
+    "Payoff",
+    "VarianceSwap",
+    "as_strike",
+    "check_smoothing",
+    "payment",
+    "step_up",
+    "until",
+]
 
 Strike = Float[jax.Array, "*strike"]
 Call = Bool[jax.Array, "*strike"]
@@ -76,12 +88,11 @@ class Digital(eqx.Module):
     smoothing: float = eqx.field(static=True, default=0.0)
 
     def __check_init__(self):
-        if not 0 <= self.smoothing < np.inf:
-            raise ValueError(f"expected smoothing >= 0, the width of the ramp in ln S, got {self.smoothing}")
+        check_smoothing(self.smoothing)
 
     def __call__(self, paths: Paths) -> Payment:
         distance = paths.log_spot[self.at] - jnp.log(_column(self.strike))
-        above = jnp.clip(distance / self.smoothing + 0.5, 0.0, 1.0) if self.smoothing else unsmooth_step(distance)
+        above = step_up(distance, self.smoothing)
         return jnp.where(_column(self.call), above, 1.0 - above)
 
     def given_variance(self, paths: ConditionalPaths) -> Payment:
@@ -146,15 +157,26 @@ def until(values: jax.Array, at: int) -> jax.Array:
     return values if at == -1 else values[: at + 1 or None]
 
 
+def check_smoothing(smoothing: float) -> None:
+    """Raise ValueError for what is no width of a ramp."""
+    if not 0 <= smoothing < np.inf:
+        raise ValueError(f"expected smoothing >= 0, the width of the ramp in ln S, got {smoothing}")
+
+
+def step_up(distance: jax.Array, smoothing: float) -> jax.Array:
+    """1 above 0, else 0; with a smoothing > 0 a ramp of that width instead."""
+    return jnp.clip(distance / smoothing + 0.5, 0.0, 1.0) if smoothing else _unsmooth_step(distance)
+
+
 @jax.custom_jvp
-def unsmooth_step(distance: jax.Array) -> jax.Array:
+def _unsmooth_step(distance: jax.Array) -> jax.Array:
     """1 above 0, else 0; its derivative is NaN, because that of a jump's Monte Carlo mean is not the mean's."""
     return (distance > 0).astype(distance.dtype)
 
 
-@unsmooth_step.defjvp
+@_unsmooth_step.defjvp
 def _step_jvp(primals, tangents):
-    return unsmooth_step(primals[0]), jnp.nan * tangents[0]
+    return _unsmooth_step(primals[0]), jnp.nan * tangents[0]
 
 
 def _column(value) -> jax.Array:

@@ -17,6 +17,8 @@ from quantjax.pricing.monte_carlo.paths import ConditionalPaths, Paths
 
 __all__ = ["Step", "VarianceScheme", "check_times", "simulate_conditional", "simulate_paths", "step_counts"]
 
+_ONE_MODEL = "expected a model with one number a parameter, got arrays; use jax.vmap for many models"
+
 
 class Step(NamedTuple):
     """One step of every path: the variance after it, and the law of the log-spot's increment given the variance."""
@@ -133,6 +135,8 @@ def _scan(model, scheme, times, counts, num_paths, *, advance, num_states, num_f
         state, _ = jax.lax.scan(lambda state, row: (one(coefficients, state, row), None), state, gap_rows)
         return state, state
 
+    if jnp.ndim(model.v0):
+        raise ValueError(_ONE_MODEL)
     zero = jnp.zeros(num_paths, dtype)
     state = (jnp.full(num_paths, model.v0, dtype), (zero,) * num_states)
     seen, first_gap, first_step = [], 0, 0
@@ -140,6 +144,8 @@ def _scan(model, scheme, times, counts, num_paths, *, advance, num_states, num_f
         length = len(list(run))
         sizes = gaps[first_gap : first_gap + length] / count
         coefficients = jax.vmap(lambda size: scheme.coefficients(model, size))(sizes)
+        if any(coefficient.ndim > 1 for coefficient in jax.tree.leaves(coefficients)):
+            raise ValueError(_ONE_MODEL)
         own = _folded(rows, slice(first_step, first_step + length * count), length)
         state, states = jax.lax.scan(gap, state, (coefficients, own))
         seen.append(states)

@@ -190,3 +190,8 @@ def test_bad_schemes_and_numbers(key):
         Heston(**LEWIS, scheme=QuadraticExponential(substeps=0)).simulate([1.0], 8, key=key)
     with pytest.raises(ValueError, match="num_paths"):
         Heston(**LEWIS).simulate([1.0], 0, key=key)
+    # Two models and two paths: each path a model of its own would be a silent mistake.
+    for name in ("v0", "kappa"):
+        batch = Heston(**{**LEWIS, name: jnp.array([0.04, 0.09])})
+        with pytest.raises(ValueError, match=r"use jax\.vmap"):
+            batch.simulate([1.0], 2, key=key)

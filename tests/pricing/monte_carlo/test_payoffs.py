@@ -69,6 +69,9 @@ def test_variance_swap(paths):
 def test_barrier(paths):
     watched = Barrier(100.0, [125.0, 150.0], "up", "out", continuous=False)(paths)
     assert_close(watched, [[5.0, 0.0, 0.0, 0.0], [5.0, 0.0, 40.0, 0.0]])
+    smooth = Barrier(100.0, 125.0, "up", "out", continuous=False, smoothing=0.2)(paths)
+    ramp = np.clip(np.log(125.0 / SPOT) / 0.2 + 0.5, 0, 1).prod(0)
+    assert_close(smooth, np.maximum(SPOT[2] - 100, 0) * ramp)
     log = np.log(np.vstack([np.full(4, 100.0), SPOT]) / 125.0)
     variance = 0.04 * np.diff(TIMES, prepend=0.0)[:, None]
     stays = np.where((log < 0).all(0), np.prod(1 - np.exp(-2 * log[:-1] * log[1:] / variance), axis=0), 0.0)
@@ -137,6 +140,26 @@ def test_a_jump_has_no_pathwise_gradient(paths):
     assert np.isnan(watched(125.0))
 
 
+def test_smoothed_barrier_has_the_delta_of_black():
+    # Watched at maturity alone, an up-and-out call is a spread of calls less digitals. The law of ln S by quantiles.
+    z = norm.ppf((np.arange(20_000) + 0.5) / 20_000)
+    one = jnp.ones((1, len(z)))
+    paths = Paths(jnp.ones(1), jnp.array(0.0), jnp.zeros(1), jnp.asarray(0.2 * z - 0.02)[None], 0.04 * one, 0.04 * one)
+
+    def smoothed(spot, smoothing):
+        payoff = Barrier(100.0, 120.0, "up", "out", continuous=False, smoothing=smoothing)
+        return payoff(paths.scaled(spot, spot * jnp.ones(1))).mean()
+
+    def exact(spot):
+        digital = norm.cdf(np.log(spot / 120) / 0.2 - 0.1)
+        return float(black_price(spot, 100.0, 1.0, 0.2) - black_price(spot, 120.0, 1.0, 0.2)) - 20 * digital
+
+    expected = exact(100.0), (exact(100.01) - exact(99.99)) / 0.02
+    wide, narrow = (np.subtract(jax.value_and_grad(smoothed)(100.0, width), expected) for width in (0.1, 0.05))
+    np.testing.assert_allclose(narrow, 0, atol=3e-3)
+    np.testing.assert_allclose(wide / narrow, 4, rtol=0.1)  # second order
+
+
 def test_bad_payoffs():
     with pytest.raises(ValueError, match="'up' or 'down'"):
         Barrier(100.0, 90.0, "below", "out")
@@ -144,3 +167,5 @@ def test_bad_payoffs():
         Asian(100.0, mean="harmonic")
     with pytest.raises(ValueError, match="smoothing"):
         Digital(100.0, smoothing=-1.0)
+    with pytest.raises(ValueError, match="continuous=False only"):
+        Barrier(100.0, 90.0, "down", "out", smoothing=0.1)
