@@ -17,7 +17,7 @@ from jaxtyping import Float
 from quantjax.numerics.fusion import in_one_loop
 from quantjax.numerics.logarithm import vector_log
 
-__all__ = ["START_P", "START_Q", "START_SCALE", "bachelier_start", "horner", "householder_step"]
+__all__ = ["bachelier_start", "horner", "householder_step"]
 
 Value = Float[jax.Array, "*batch"]
 

@@ -14,7 +14,7 @@ from quantjax.pricing.black import intrinsic_value
 from quantjax.pricing.householder import bachelier_start, horner, householder_step
 from quantjax.pricing.normalised_black import log_moneyness, split_moneyness, tail_factor
 
-__all__ = ["LOWER_START", "UPPER_START", "implied_vol"]
+__all__ = ["implied_vol"]
 
 Value = Float[jax.Array, "*batch"]
 
