@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -89,7 +89,7 @@ def _own_methods(models: Heston, options: tuple[np.ndarray, np.ndarray]) -> Meth
     on_device = jnp.asarray(strike), jnp.asarray(maturity)
     flat = [np.repeat(np.asarray(leaf), OPTIONS) for leaf in jax.tree.leaves(models)]
     ones, calls = np.ones(SETS * OPTIONS), (strike >= 1).ravel()
-    rule = gauss_panels()
+    rule, loop = gauss_panels(), cast(Callable[..., np.ndarray], heston_prices)
 
     def quantjax(nodes: int) -> Callable[[], Any]:
         def one(item):
@@ -105,7 +105,7 @@ def _own_methods(models: Heston, options: tuple[np.ndarray, np.ndarray]) -> Meth
     methods: Methods = {"reference": (quantjax(160), count, "160 nodes")}
     methods |= {f"quantjax {nodes}": (quantjax(nodes), count, f"{nodes} nodes") for nodes in NODES["own"]}
     methods["numba"] = (
-        lambda: heston_prices(*flat, ones, strike.ravel(), maturity.ravel(), ones, calls, *rule),
+        lambda: loop(*flat, ones, strike.ravel(), maturity.ravel(), ones, calls, *rule),
         count,
         "fused loop, 160 nodes, all threads",
     )
@@ -123,7 +123,7 @@ def _surface_methods(models: Heston) -> Methods:
     parameters = np.stack([np.asarray(leaf) for leaf in jax.tree.leaves(models)], 1)
     log_moneyness = np.broadcast_to(np.log(STRIKES), (len(MATURITIES), len(STRIKES))).copy()
     calls = log_moneyness >= 0
-    rule = gauss_panels()
+    rule, loop = gauss_panels(), cast(Callable[..., np.ndarray], heston_surface)
 
     def quantjax(nodes: int) -> Callable[[], Any]:
         def one(model):
@@ -136,7 +136,7 @@ def _surface_methods(models: Heston) -> Methods:
     methods: Methods = {"reference": (quantjax(160), count, "160 nodes")}
     methods |= {f"quantjax {nodes}": (quantjax(nodes), count, f"{nodes} nodes") for nodes in NODES["surface"]}
     methods["numba"] = (
-        lambda: np.stack([heston_surface(*row, log_moneyness, MATURITIES, calls, *rule) for row in parameters]),
+        lambda: np.stack([loop(*row, log_moneyness, MATURITIES, calls, *rule) for row in parameters]),
         count,
         "fused loop, 160 nodes, all threads, a call for each set",
     )

@@ -10,6 +10,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from quantjax.numerics.fusion import in_one_loop
 from quantjax.numerics.logarithm import vector_log1p
 from quantjax.numerics.trigonometry import vector_atan2, vector_sin_cos
 
@@ -53,11 +54,11 @@ class SplitComplex(eqx.Module):
     def __truediv__(self, other) -> SplitComplex:
         if isinstance(other, SplitComplex):
             return self * other.reciprocal()
-        return self * (1 / other)
+        return self * in_one_loop(1 / jnp.asarray(other))
 
     def reciprocal(self) -> SplitComplex:
         """1 / z."""
-        return self.conjugate() * (1 / self.square_modulus())
+        return self.conjugate() * in_one_loop(1 / self.square_modulus())
 
     def times_i(self) -> SplitComplex:
         """i z."""
@@ -77,14 +78,14 @@ class SplitComplex(eqx.Module):
 
     def exp(self) -> SplitComplex:
         """e^z."""
-        scale = jnp.exp(self.re)
+        scale = in_one_loop(jnp.exp(self.re))
         sine, cosine = vector_sin_cos(self.im)
         return SplitComplex(scale * cosine, scale * sine)
 
     def expm1(self) -> SplitComplex:
         """e^z - 1, which keeps its digits near 0."""
         # e^a cos b - 1 = (e^a - 1) cos b - 2 sin^2(b / 2)
-        less = jnp.expm1(self.re)
+        less = in_one_loop(jnp.expm1(self.re))
         sine, cosine = vector_sin_cos(0.5 * self.im)
         versine = 2 * sine * sine
         return SplitComplex(less * (1 - versine) - versine, (less + 1) * (2 * sine * cosine))
@@ -96,8 +97,8 @@ class SplitComplex(eqx.Module):
     def sqrt(self) -> SplitComplex:
         """The root with a real part of 0 or more; its derivative at 0 is taken as 0."""
         modulus = jnp.sqrt(_nonzero(self.square_modulus()))
-        larger = jnp.sqrt(0.5 * (modulus + jnp.abs(self.re)))
-        smaller = 0.5 * self.im / larger
+        larger = in_one_loop(jnp.sqrt(0.5 * (modulus + jnp.abs(self.re))))
+        smaller = in_one_loop(0.5 * self.im / larger)
         right = self.re >= 0
         zero = (self.re == 0) & (self.im == 0)
         re = jnp.where(right, larger, jnp.abs(smaller))

@@ -8,6 +8,8 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
+from quantjax.numerics.fusion import in_one_loop
+
 __all__ = ["vector_atan2", "vector_sin_cos"]
 
 _TWO_OVER_PI = 6.36619772367581382433e-01
@@ -106,7 +108,7 @@ def _atan2(y: jax.Array, x: jax.Array) -> jax.Array:
     low, high = jnp.minimum(ax, ay), jnp.maximum(ax, ay)
     steep = low > _TAN_PI_8 * high  # atan(a) = pi/4 + atan((a - 1) / (a + 1))
     below = jnp.where(steep, low + high, high)
-    t = jnp.where(steep, low - high, low) / jnp.where(below == 0, 1.0, below)
+    t = in_one_loop(jnp.where(steep, low - high, low) / jnp.where(below == 0, 1.0, below))
     z = t * t
     angle = t + t * z * (_horner(z, _ATAN_P) / _horner(z, _ATAN_Q)) + jnp.where(steep, 0.25 * _PI, 0.0)
     angle = jnp.where(ay > ax, 0.5 * _PI - (angle - 0.5 * _PI_LOW), angle)

@@ -28,7 +28,7 @@ from quantjax.pricing.monte_carlo import (
     simulate_price,
 )
 from quantjax.pricing.parity import ParityFit, fit_parity
-from quantjax.pricing.price import Engine, price
+from quantjax.pricing.price import Engine, price, price_error
 from quantjax.pricing.quotes import OptionQuotes, stack_quotes
 from quantjax.pricing.svi import Svi, SviFit, fit_svi, fit_svi_slices
 
@@ -79,6 +79,7 @@ __all__ = [
     "greeks",
     "implied_vol",
     "price",
+    "price_error",
     "simulate_price",
     "slice_arbitrage",
     "stack_quotes",

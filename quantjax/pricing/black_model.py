@@ -29,8 +29,8 @@ class Black(eqx.Module):
 
     def log_cf(self, u: Complex[jax.Array, "*batch"], t: Value) -> Complex[jax.Array, "*batch"]:
         """ln E exp(i u ln(S_t / F_t)) = -vol^2 t (u^2 + i u) / 2, `[...]`. Broadcasting."""
-        u = split(u)
-        return (-0.5 * self.vol * self.vol * t * (u * SplitComplex(u.re, u.im + 1))).joined()
+        z = split(u)
+        return (-0.5 * self.vol * self.vol * t * (z * SplitComplex(z.re, z.im + 1))).joined()
 
     def critical_moments(self, t: Value) -> tuple[Value, Value]:
         """The moments between which E (S_t / F_t)^p is finite, here all. Broadcasting."""

@@ -7,6 +7,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from quantjax.numerics.regression import as_floating
@@ -50,16 +51,16 @@ def greeks(
     maturities,
     *,
     forward,
-    discount=1.0,
-    call=True,
+    discount: ArrayLike = 1.0,
+    call: ArrayLike = True,
     engine: Engine | None = None,
     key: jax.Array | None = None,
 ) -> ModelGreeks:
     """Price and Greeks, to second order, of European options under any model; the arguments are those of `price`.
 
     Exact derivatives of what the engine computes, without bumps. The model's parameters are scalars. At a maturity of 0
-    the slopes in time are 0. `MonteCarlo` gives first derivatives of European payoffs, and second ones where its
-    paths are conditional. Per item; jit and vmap work. Raises as `price`. `black_greeks` has Black's closed form.
+    the slopes in time are 0. `MonteCarlo` needs a scheme with `substeps`, and gives second derivatives where its paths
+    are `conditional`. Per item; jit and vmap work. Raises as `price`. `black_greeks` has Black's closed form.
 
     >>> from quantjax.pricing import Heston
     >>> model = Heston(v0=0.04, kappa=1.5, theta=0.04, xi=0.5, rho=-0.7)
@@ -69,8 +70,6 @@ def greeks(
     """
     strikes, maturities = as_floating(strikes, "strikes"), as_floating(maturities, "maturities")
     forward, discount = as_floating(forward, "forward"), as_floating(discount, "discount")
-    if any(jnp.ndim(leaf) for leaf in jax.tree.leaves(model)):
-        raise ValueError("expected a model of scalar parameters, got a batched one; use jax.vmap for many models")
     # What is known of the arguments is checked here, outside of the compiled part.
     jax.eval_shape(
         lambda: price(model, strikes, maturities, forward=forward, discount=discount, call=call, engine=engine, key=key)
@@ -100,7 +99,8 @@ def _greeks(model, strikes, maturities, forward, discount, call, engine, key) ->
 
     # All derivatives as one program: of second order, for pairs of directions side by side.
     count = len(leaves)
-    inputs = jnp.stack([*map(jnp.asarray, leaves), jnp.zeros(()), jnp.zeros(())])
+    dtype = jnp.result_type(strikes, maturities, forward, *leaves)
+    inputs = jnp.stack([*(jnp.asarray(leaf, dtype) for leaf in leaves), *jnp.zeros(2, dtype)])
     of_forward, of_time = count, count + 1
     pairs = [(of_forward, of_forward), (of_time, of_forward)]
     pairs += [(leaf, of_forward) for leaf in range(count)] + [(leaf, leaf) for leaf in range(count)]

@@ -6,17 +6,20 @@ from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Bool, Float
 
-from quantjax.numerics.arguments import holds
-from quantjax.numerics.regression import as_floating
-from quantjax.pricing.fourier.lewis import Lewis
+from quantjax.pricing.fourier import Cos, Lewis
+from quantjax.pricing.surface import SurfaceArguments, as_surface
 
-__all__ = ["Engine", "price"]
+__all__ = ["Engine", "price", "price_error"]
 
 
 class Engine(Protocol):
-    """What `price` asks of an engine; `Lewis`, `Cos` and `MonteCarlo` are such."""
+    """What `price` asks of an engine; `Lewis`, `Cos` and `MonteCarlo` are such.
+
+    One that must see the maturities' values has `traceable = False`, and is not compiled as a whole.
+    """
 
     def normalised_price(
         self,
@@ -35,8 +38,8 @@ def price(
     maturities,
     *,
     forward,
-    discount=1.0,
-    call=True,
+    discount: ArrayLike = 1.0,
+    call: ArrayLike = True,
     engine: Engine | None = None,
     key: jax.Array | None = None,
 ) -> Float[jax.Array, "maturity strike"]:
@@ -49,9 +52,10 @@ def price(
     `MonteCarlo(...)`, which alone takes a `key` (`simulate_price` gives its standard errors as well).
 
     NaN strikes give NaN, and a gradient of 0; a maturity of 0 gives the intrinsic value; negative maturities, strikes
-    and forwards that are only known when computing give NaN. Per item: for many models use `jax.vmap`; jit and grad with
-    respect to the model and everything else work. Raises ValueError for shapes that do not fit, for negative
-    maturities, strikes or forwards that are known, and for float64 arrays while JAX's x64 mode is off.
+    and forwards that are only known when computing give NaN. Per item: the model's parameters are scalars, and for many
+    models there is `jax.vmap`; jit and grad with respect to the model and everything else work. Raises ValueError for
+    shapes that do not fit, for negative maturities, strikes, forwards or discounts that are known, and for float64
+    arrays while JAX's x64 mode is off.
 
     >>> from quantjax.pricing import Heston
     >>> model = Heston(v0=0.04, kappa=1.5, theta=0.04, xi=0.5, rho=-0.7)
@@ -60,65 +64,72 @@ def price(
     [[12.1302, 5.119, 1.1511], [13.7132, 7.0243, 2.6047]]
     """
     engine = Lewis() if engine is None else engine
-    strikes, maturities = as_floating(strikes, "strikes"), as_floating(maturities, "maturities")
-    forward, discount = as_floating(forward, "forward"), as_floating(discount, "discount")
-    if strikes.ndim > 2 or maturities.ndim > 1 or (strikes.ndim == 2 and maturities.shape != strikes.shape[:1]):
-        raise ValueError(
-            "expected strikes [strike] or [maturity, strike] and maturities [maturity], got "
-            f"strikes{list(strikes.shape)} and maturities{list(maturities.shape)}; use jax.vmap for many surfaces"
-        )
-    for name, value in (("forward", forward), ("discount", discount)):
-        if value.ndim and value.shape not in ((1,), maturities.shape):
-            raise ValueError(
-                f"expected {name} as a number or [maturity] {list(maturities.shape)}, got {list(value.shape)}"
-            )
-    if not holds(lambda t: ~(t < 0), maturities):
-        raise ValueError(f"expected maturities >= 0 in years, got {maturities}")
-    if not holds(lambda k: ~(k < 0), strikes):
-        raise ValueError("expected strikes >= 0 (NaN pads), got a negative one; subtract nothing from them")
-    if not holds(lambda f: ~(f <= 0), forward):
-        raise ValueError(f"expected forward > 0, got {forward}")
-
-    table = (maturities.shape or (1,)) + (strikes.shape[-1:] or (1,))
-    dtype = jnp.result_type(strikes, maturities, forward, *jax.tree.leaves(model))
-    value = _price_table(
-        model,
-        jnp.broadcast_to(strikes, table).astype(dtype),
-        jnp.broadcast_to(maturities, table[:1]).astype(dtype),
-        jnp.broadcast_to(forward, table[:1]).astype(dtype),
-        jnp.broadcast_to(discount, table[:1]).astype(dtype),
-        _calls(call, strikes, maturities, table),
-        engine,
-        key,
-    )
-    return value.reshape(maturities.shape + strikes.shape[-1:])
+    arguments, shape = as_surface(model, strikes, maturities, forward, discount, call)
+    # Monte Carlo chooses its steps by the maturities, which it cannot while they are traced.
+    run = _compiled if getattr(engine, "traceable", True) else _price_table
+    return run(model, arguments, engine, key).reshape(shape)
 
 
-@jax.jit
-def _price_table(model, strikes, maturities, forward, discount, calls, engine, key) -> jax.Array:
-    """`price` of arrays `[maturity, strike]` and `[maturity]` of one dtype."""
-    known = (strikes >= 0) & ((maturities >= 0) & (forward > 0))[:, None]
-    positive, later = known & (strikes > 0), maturities > 0
-    # What is not priced takes values at which everything, derivatives too, is finite.
-    safe_forward = jnp.where(forward > 0, forward, 1.0)[:, None]
-    log_moneyness = jnp.log(jnp.where(positive, strikes, safe_forward) / safe_forward)
+def price_error(
+    model,
+    strikes,
+    maturities,
+    *,
+    forward,
+    discount: ArrayLike = 1.0,
+    call: ArrayLike = True,
+    engine: Lewis | Cos | None = None,
+) -> Float[jax.Array, "maturity strike"]:
+    """How far `price` by a Fourier engine may be off, in currency, of the shape of the prices; the same arguments.
+
+    Of `Cos` a bound, of `Lewis` the difference from twice the nodes: see their `normalised_error`. NaN where the price
+    is NaN. Per item. Raises as `price`, and TypeError for an engine that knows no error.
+
+    >>> from quantjax.pricing import Heston
+    >>> model = Heston(v0=0.04, kappa=1.5, theta=0.04, xi=0.5, rho=-0.7)
+    >>> bool(price_error(model, 100.0, 1.0, forward=100.0, engine=Lewis(nodes=24)) < 1e-5)
+    True
+    """
+    engine = Lewis() if engine is None else engine
+    if not hasattr(engine, "normalised_error"):
+        raise TypeError(f"expected an engine with normalised_error, Lewis or Cos, got {engine!r}")
+    arguments, shape = as_surface(model, strikes, maturities, forward, discount, call)
+    return _error_table(model, arguments, engine).reshape(shape)
+
+
+def _price_table(model, arguments: SurfaceArguments, engine, key) -> jax.Array:
+    """`price`, `[maturity, strike]`."""
+    strikes, maturities, forward, discount, calls = arguments
+    known, priced, log_moneyness = _inside(arguments)
     drawn = {} if key is None else {"key": key}
-    value = engine.normalised_price(model, log_moneyness, jnp.where(later, maturities, 1.0), calls, **drawn)
-    strike = jnp.where(known, strikes, 0.0)
+    value = engine.normalised_price(model, log_moneyness, jnp.where(maturities > 0, maturities, 1.0), calls, **drawn)
+    safe_forward, strike = jnp.where(forward > 0, forward, 1.0)[:, None], jnp.where(known, strikes, 0.0)
     intrinsic = jnp.maximum(jnp.where(calls, safe_forward - strike, strike - safe_forward), 0.0)
-    value = jnp.where(positive & later[:, None], value * safe_forward, intrinsic)
+    value = jnp.where(priced, value * safe_forward, intrinsic)
     return jnp.where(known, discount[:, None] * value, jnp.nan)
 
 
-def _calls(call, strikes, maturities, shape: tuple[int, int]) -> Bool[jax.Array, "maturity strike"]:
-    calls = jnp.asarray(call)
-    if calls.dtype != jnp.bool_:
-        raise TypeError(f"expected call as True, False or an array of truth values, got {call!r}")
-    if maturities.ndim == 1 and strikes.ndim == 0 and calls.ndim == 1:
-        calls = calls[:, None]
-    try:
-        return jnp.broadcast_to(calls, shape)
-    except ValueError:
-        raise ValueError(
-            f"expected call as one truth value or [maturity, strike] {list(shape)}, got {list(calls.shape)}"
-        ) from None
+_compiled = jax.jit(_price_table)
+
+
+@jax.jit
+def _error_table(model, arguments: SurfaceArguments, engine) -> jax.Array:
+    """`price_error`, `[maturity, strike]`."""
+    _, maturities, forward, discount, calls = arguments
+    known, priced, log_moneyness = _inside(arguments)
+    error = engine.normalised_error(model, log_moneyness, jnp.where(maturities > 0, maturities, 1.0), calls)
+    error = jnp.where(priced, error * (forward * discount)[:, None], 0.0)
+    return jnp.where(known, error, jnp.nan)
+
+
+def _inside(arguments: SurfaceArguments) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Where there is a price, where it takes an engine, and ln(K/F), 0 where it takes none.
+
+    What is not priced takes values at which everything, derivatives too, is finite.
+    """
+    strikes, maturities, forward, _, _ = arguments
+    known = (strikes >= 0) & ((maturities >= 0) & (forward > 0))[:, None]
+    positive = known & (strikes > 0)
+    safe_forward = jnp.where(forward > 0, forward, 1.0)[:, None]
+    log_moneyness = jnp.log(jnp.where(positive, strikes, safe_forward) / safe_forward)
+    return known, positive & (maturities > 0)[:, None], log_moneyness

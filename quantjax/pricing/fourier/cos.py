@@ -24,15 +24,16 @@ class Cos(eqx.Module):
 
         sum'_j A_j 2 / ((b - a)(1 + w_j^2)) (e^k (sin(w_j (k - a)) / w_j - cos(w_j (k - a))) + e^a),
 
-    the first term halved; calls by parity. `terms` J (default 512); `tolerance` (default 1e-11): the probability left outside
-    [a, b]. Where a model knows its finite moments (`critical_moments(t)`), [a, b] comes from Chernoff's bounds
-    P(X > b) <= E e^(p X) e^(-p b), which hold and are close; else from the fourth moment as Junike & Pankrashkin propose,
-    which holds too but is wide. `normalised_error` bounds what the series leaves out. Use it as an independent check of
-    `Lewis`, which is faster.
+    the first term halved; calls by parity. `terms` J (default 512); `tolerance` (default 1e-11): the probability left
+    outside [a, b]. Where a model knows its finite moments (`critical_moments(t)`), [a, b] comes from Chernoff's bounds
+    P(X > b) <= E e^(p X) e^(-p b), which hold and are close; else from the fourth moment as Junike & Pankrashkin
+    propose, which holds too but is wide. Where the density is sharp or its tails are long (a Feller ratio near 0), 512
+    terms are too few and the prices wrong: `price_error` bounds the error. Use it as a check of `Lewis`, which is
+    faster and takes any model.
 
-    Source: Fang & Oosterlee (2008), A novel pricing method for European options based on Fourier-cosine series expansions,
-    SIAM J. Sci. Comput. 31:826, eqs 22-25; Junike & Pankrashkin (2022), Precise option pricing by the COS method - how to
-    choose the truncation range, Appl. Math. Comput. 421:126935.
+    Source: Fang & Oosterlee (2008), A novel pricing method for European options based on Fourier-cosine series
+    expansions, SIAM J. Sci. Comput. 31:826, section 3; Junike & Pankrashkin (2022), Precise option pricing by the COS
+    method - how to choose the truncation range, Appl. Math. Comput. 421:126935.
     """
 
     terms: int = eqx.field(static=True, default=512, converter=lambda value: whole_number(value, "terms", least=8))

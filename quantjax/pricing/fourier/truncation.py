@@ -22,7 +22,8 @@ def truncation_range(model, maturities: Value, tolerance: float) -> tuple[Value,
     """a < 0 < b with P(X < a) + P(X > b) <= `tolerance` for X = ln(S_T / F), each `[maturity]`; constants under AD.
 
     By P(X > b) <= E e^(p X - p b), at the best p, where the model has `critical_moments`; else by
-    P(|X - EX| > L) <= E (X - EX)^4 / L^4. Source: Chernoff (1952), Ann. Math. Stat. 23:493; Junike & Pankrashkin (2022).
+    P(|X - EX| > L) <= E (X - EX)^4 / L^4. Source: Chernoff (1952), Ann. Math. Stat. 23:493; Junike & Pankrashkin
+    (2022), Appl. Math. Comput. 421:126935.
     """
     model, maturities = jax.lax.stop_gradient((model, maturities))
     if not hasattr(model, "critical_moments"):

@@ -1,13 +1,14 @@
 """Heston's log characteristic function in a form without branch jumps and without cancellation.
 
-With q = u^2 + i u, beta = kappa - i rho xi u, d = sqrt(beta^2 + xi^2 q) (Re d >= 0), m = exp(-d t) - 1, s = q / (beta + d):
+With q = u^2 + i u, beta = kappa - i rho xi u, d = sqrt(beta^2 + xi^2 q) with Re d >= 0, m = exp(-d t) - 1 and
+s = q / (beta + d):
 
     ln phi(u) = v0 D - kappa theta (t s + 2 ln(1 + y) / xi^2)
     D = q m / (d (2 + m) - beta m),   y = xi^2 s m / (2 d)
 
 This is the "little trap" form of Albrecher et al. (2007), with beta - d written as -xi^2 s, and the logarithm of
 (1 - g e^(-dt)) / (1 - g) as that of 1 + y: nothing nearly equal is subtracted, for small xi and small t neither.
-Where Re beta < 0, s is (d - beta) / xi^2, which is the same.
+Where beta + d cancels, s is (d - beta) / xi^2, which is the same.
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
+from quantjax.numerics.fusion import in_one_loop
 from quantjax.numerics.split_complex import SplitComplex
 
 __all__ = ["log_characteristic"]
 
 # ln(1 + y) - y / (1 + y) = y^2 / 2 - 2 y^3 / 3 + 3 y^4 / 4 - ...: so many terms where |y| is below 1/100.
 _TERMS, _SERIES = 7, 0.01
+# beta + d has lost digits where its square is below this share of d's.
+_CANCELLED = 1e-4
 
 
 def log_characteristic(u: SplitComplex, t, v0, kappa, theta, xi, rho) -> SplitComplex:
@@ -30,18 +34,19 @@ def log_characteristic(u: SplitComplex, t, v0, kappa, theta, xi, rho) -> SplitCo
     q = u * SplitComplex(u.re, u.im + 1)
     beta = kappa - (rho * xi) * u.times_i()
     d = (beta.square() + square_xi * q).sqrt()
-    # No vol of vol and no mean reversion: d = 0 everywhere, and the formulas hold in the limit.
-    d = SplitComplex(jnp.where((d.re == 0) & (d.im == 0), _tiny(d.re), d.re), d.im)
+    # Without vol of vol and mean reversion d is 0 everywhere, and the formulas hold in the limit.
+    d = SplitComplex(jnp.maximum(d.re, _tiny(d.re)), d.im)
     m = (-t * d).expm1()
     denominator = d * (m + 2.0) - beta * m
 
-    forward = beta.re >= 0
+    total = beta + d
+    forward = total.square_modulus() > _CANCELLED * d.square_modulus()
     above = q.where(forward, d - beta)
-    below = SplitComplex(jnp.where(forward, beta.re + d.re, square_xi), jnp.where(forward, beta.im + d.im, 0.0))
+    below = SplitComplex(jnp.where(forward, total.re, square_xi), jnp.where(forward, total.im, 0.0))
     # One division for three: they take longer than products.
     of_below, of_d, of_denominator = below.square_modulus(), d.square_modulus(), denominator.square_modulus()
     both = of_below * of_d
-    inverse = 1 / (both * of_denominator)
+    inverse = in_one_loop(1 / (both * of_denominator))
     variance = q * m * denominator.conjugate() * (inverse * both)
     slope = above * below.conjugate() * (inverse * (of_d * of_denominator))
     decayed = m * d.conjugate() * (inverse * (of_below * of_denominator))

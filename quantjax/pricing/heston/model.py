@@ -58,8 +58,7 @@ class Heston(eqx.Module):
         >>> abs(complex(model.log_cf(jnp.array(-1j), 1.0))) < 1e-15
         True
         """
-        u = split(u)
-        return log_characteristic(u, t, self.v0, self.kappa, self.theta, self.xi, self.rho).joined()
+        return log_characteristic(split(u), t, self.v0, self.kappa, self.theta, self.xi, self.rho).joined()
 
     def simulate(self, times, num_paths: int, *, key: jax.Array, draws: Draws | None = None) -> Paths:
         """Paths of ln(S_t / F_t) and of the variance at `times`, by the model's `scheme`.
@@ -81,9 +80,10 @@ class Heston(eqx.Module):
         return simulate_conditional(self, self.scheme, times, num_paths, key=key, draws=draws or PseudoRandom())
 
     def total_variance(self, t: Value) -> Value:
-        """E int_0^t v ds = theta t + (v0 - theta) (1 - e^(-kappa t)) / kappa: the fair strike of a variance swap times t.
+        """E int_0^t v ds = theta t + (v0 - theta) (1 - e^(-kappa t)) / kappa, `[...]`.
 
-        Broadcasting. Source: Gatheral (2006), The Volatility Surface, chapter 11.
+        Divided by t, the fair strike of a variance swap. Broadcasting. Source: Gatheral (2006), The Volatility Surface,
+        chapter 11.
         """
         return self.theta * t + (self.v0 - self.theta) * _decayed(self.kappa, t)
 
@@ -115,7 +115,10 @@ class Heston(eqx.Module):
         return cumulants(order, t, self.v0, self.kappa, self.theta, self.xi, self.rho)
 
     def critical_moments(self, t: Value) -> tuple[Value, Value]:
-        """The p < 0 and p > 1 between which E (S_t / F_t)^p is finite, `[...]`. Broadcasting. Source: `heston.moments`."""
+        """The p < 0 and p > 1 between which E (S_t / F_t)^p is finite, `[...]`. Broadcasting.
+
+        Source: `heston.moments`.
+        """
         return critical_moments(t, self.kappa, self.xi, self.rho)
 
     def feller_ratio(self) -> Value:
