@@ -15,6 +15,7 @@ WORKLOADS = (
     "bars",
     "implied_vol",
     "heston_monte_carlo",
+    "heston_calibration",
 )
 
 

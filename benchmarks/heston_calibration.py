@@ -44,7 +44,8 @@ def main(path: Path, *, repeats: int = 9, say: Callable[[str], None] = print) ->
     parameters[0], starts[0] = TRUTH, START
     quotes = jax.block_until_ready(jax.jit(jax.vmap(_quotes))(jnp.asarray(parameters)))
     surfaces = [_surface(jax.tree.map(lambda leaf, i=i: leaf[i], quotes)) for i in range(SURFACES)]
-    one, many = _ours(quotes, starts)
+    one, many = _ours(quotes, starts, None)
+    one_fast, many_fast = _ours(quotes, starts, Lewis(nodes=32))
     methods: dict[str, tuple[Callable[[int], np.ndarray], str]] = {
         "scipy over numba": (lambda i: scipy_calibrate(numba_prices, surfaces[i], starts[i]), "64 nodes, two threads"),
         "scipy over numpy": (lambda i: scipy_calibrate(numpy_prices, surfaces[i], starts[i]), "64 nodes"),
@@ -58,8 +59,11 @@ def main(path: Path, *, repeats: int = 9, say: Callable[[str], None] = print) ->
         skipped["QuantLib"] = f"not installed: {error}"
         say(f"QuantLib skipped: {error}")
 
-    errors = {"quantjax": _error(one(), TRUTH)} | {name: _error(run(0), TRUTH) for name, (run, _) in methods.items()}
+    errors = {"quantjax": _error(one(), TRUTH), "quantjax 32 nodes": _error(one_fast(), TRUTH)} | {
+        name: _error(run(0), TRUTH) for name, (run, _) in methods.items()
+    }
     recovered = {"quantjax": int((_error(many(), parameters) < AGREEMENT).sum())}
+    recovered["quantjax 32 nodes"] = int((_error(many_fast(), parameters) < AGREEMENT).sum())
     recovered["scipy over numba"] = sum(
         bool(_error(methods["scipy over numba"][0](i), parameters[i]) < AGREEMENT) for i in range(SURFACES)
     )
@@ -67,10 +71,14 @@ def main(path: Path, *, repeats: int = 9, say: Callable[[str], None] = print) ->
     if bad := {name for name, error in errors.items() if not error < AGREEMENT}:
         raise AssertionError(f"parameters were not found by {', '.join(sorted(bad))}: {errors}")
 
-    cases = [Case("quantjax one surface", one, "jit, Lewis(32), Levenberg-Marquardt")]
+    cases = [
+        Case("quantjax one surface", one, "jit, the defaults: Lewis(48), Levenberg-Marquardt"),
+        Case("quantjax 32 nodes one surface", one_fast, "jit, Lewis(32)"),
+    ]
     cases += [Case(f"{name} one surface", lambda run=run: run(0), note) for name, (run, note) in methods.items()]
     cases += [
         Case("quantjax a hundred surfaces", many, f"jax.lax.map, batches of {BATCH}"),
+        Case("quantjax 32 nodes a hundred surfaces", many_fast, "the same with Lewis(32)"),
         Case("scipy over numba a hundred surfaces", lambda: _loop(methods["scipy over numba"][0]), "a loop in Python"),
     ]
     timings = time_cases(cases, repeats=repeats, say=say)
@@ -89,7 +97,8 @@ def main(path: Path, *, repeats: int = 9, say: Callable[[str], None] = print) ->
 
 
 def _quotes(parameters) -> OptionQuotes:
-    model = Heston(*parameters)
+    v0, kappa, theta, xi, rho = parameters
+    model = Heston(v0, kappa, theta, xi, rho)
     maturities = jnp.asarray(MATURITIES)
     deviation = jnp.sqrt(model.total_variance(maturities))
     strikes = jnp.exp(jnp.linspace(-2, 2, STRIKES) * deviation[:, None])
@@ -103,11 +112,13 @@ def _surface(quotes: OptionQuotes) -> tuple[np.ndarray, ...]:
     )
 
 
-def _ours(quotes: OptionQuotes, starts: np.ndarray) -> tuple[Callable[[], np.ndarray], Callable[[], np.ndarray]]:
+def _ours(
+    quotes: OptionQuotes, starts: np.ndarray, engine: Lewis | None
+) -> tuple[Callable[[], np.ndarray], Callable[[], np.ndarray]]:
     """One surface, and all of them; each gives parameters `[..., 5]`."""
 
     def found(start: Heston, quotes: OptionQuotes) -> Heston:
-        return calibrate(start, quotes).model
+        return calibrate(start, quotes, engine=engine).model
 
     models = Heston(*map(jnp.asarray, starts.T))
     first = jax.tree.map(lambda leaf: leaf[0], (models, quotes))

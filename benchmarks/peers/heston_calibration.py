@@ -33,7 +33,9 @@ def black(log_moneyness, maturities, calls, vols) -> tuple[np.ndarray, np.ndarra
 
 def numba_prices(parameters, log_moneyness, maturities, calls) -> np.ndarray:
     """By the fused loop."""
-    return heston_surface(*parameters, log_moneyness, maturities, calls, *RULE)
+    v0, kappa, theta, xi, rho = parameters
+    nodes, weights = RULE
+    return heston_surface(v0, kappa, theta, xi, rho, log_moneyness, maturities, calls, nodes, weights)
 
 
 def numpy_prices(parameters, log_moneyness, maturities, calls) -> np.ndarray:

@@ -21,6 +21,8 @@ from quantjax.pricing.quotes import OptionQuotes
 
 __all__ = ["calibrate"]
 
+# Vols of these errors: docs/heston_calibration.md.
+_NODES = 48
 # Above this condition the parameters have no digits left: the Jacobian is exact to about 1e-12.
 _SINGULAR = 1e8
 # Random starts lie about the model with this standard deviation, in free numbers: a factor of e, or as much of rho.
@@ -41,11 +43,11 @@ def calibrate(
     """The parameters that minimise sum_i (w_i (vol_i(model) - vol_i))^2 + sum_j ((p_j - mean_j) / std_j)^2.
 
     `model`: the first start, a Module with `parameter_bounds()` (`Heston`), each parameter a scalar; `quotes`: with the
-    weights w (`OptionQuotes`). `engine`: `Lewis(nodes=32)` if not given. `method`: `numerics`' `LevenbergMarquardt()`
-    if not given, `Optax(optax.adam(0.05))`, or a least-squares solver of optimistix. `starts`: how many, the others
-    drawn about the model by `key` (normal, standard deviation 1 in the free numbers: a factor e for positive
-    parameters); the best end wins. `fixed`: names of parameters that stay as in the model. `priors`: mean and standard
-    deviation by name, of normal laws.
+    weights w (`OptionQuotes`). `engine`: `Lewis(nodes=48)` if not given; docs/heston_calibration.md compares numbers of
+    nodes. `method`: `LevenbergMarquardt()` if not given, `Optax(optax.adam(0.05))`, or a least-squares solver of
+    optimistix. `starts`: how many, the others drawn about the model by `key` (normal, standard deviation 1 in the free
+    numbers: a factor e for positive parameters); the best end wins. `fixed`: names of parameters that stay as in the
+    model. `priors`: mean and standard deviation by name, of normal laws.
 
     Parameters stay inside their bounds (`numerics.bounded`). The errors are those of exact implied vols. Returns a
     `Calibration`; look at `converged` and `message`: it says when the fit ended early, at a bound, with fewer quotes
@@ -68,7 +70,7 @@ def calibrate(
     >>> bool(result.converged), round(float(result.model.kappa), 6), round(float(result.rmse), 6)
     (True, 2.0, 0.0)
     """
-    engine = Lewis(nodes=32) if engine is None else engine
+    engine = Lewis(nodes=_NODES) if engine is None else engine
     priors = dict(priors or {})
     _check_quotes(quotes)
     parameters = _parameters(model, fixed)
@@ -88,7 +90,7 @@ def calibrate(
 
     lower, upper = parameters.reach()
     first = parameters.free(model)
-    if starts == 1:
+    if starts == 1 or key is None:
         fits = jax.tree.map(lambda leaf: leaf[None], solve(first))
     else:
         drawn = first + _SPREAD * jax.random.normal(key, (starts - 1, len(first)), first.dtype)

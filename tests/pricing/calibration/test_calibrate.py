@@ -67,8 +67,15 @@ def line_quotes(noise: float = 0.0, **options) -> OptionQuotes:
     return OptionQuotes.from_vols(STRIKES, YEARS, vols, forward=100.0, **options)
 
 
+@jax.jit
+def fit_plainly(start, quotes):
+    return calibrate(start, quotes, engine=LineEngine())
+
+
 def fit(start=START, quotes=None, **options):
     quotes = line_quotes(0.01) if quotes is None else quotes
+    if not options:
+        return fit_plainly(start, quotes)
     return jax.jit(lambda start, quotes: calibrate(start, quotes, engine=LineEngine(), **options))(start, quotes)
 
 
@@ -83,8 +90,7 @@ def regression(quotes: OptionQuotes, extra_rows=(), extra_values=()):
     return solution, variance * np.linalg.inv(design.T @ design), cost[0]
 
 
-@pytest.fixture(scope="module")
-def cui():
+def cui_quotes() -> OptionQuotes:
     forward, discount = np.exp(0.02 * CUI_MATURITIES), np.exp(-0.02 * CUI_MATURITIES)
     prices = price(CUI_TRUTH, CUI_STRIKES, CUI_MATURITIES, forward=forward, discount=discount)
     assert_close(prices[0, 0], 0.08033144682413755, what="option #0 by mpmath, 30 digits")
@@ -92,24 +98,22 @@ def cui():
     return OptionQuotes.from_prices(CUI_STRIKES, CUI_MATURITIES, prices, forward=forward, discount=discount)
 
 
-def test_cui_2017(cui):
-    found = jax.jit(calibrate)(CUI_START, cui)
-    assert bool(found.converged), found.message
-    assert parameter_errors(found.model, CUI_TRUTH) < 1e-7
-    assert int(found.num_steps) < 20
-    assert float(found.max_error) < 1e-6
-    assert "converged" in found.summary
-    assert "kappa" in found.summary
-    assert len(found.to_pandas()) == 40
-
-
-def test_random_starts_find_random_models():
-    """The seeded part of the study `test_recovery_study`."""
-    truth, starts = draw_models(jax.random.key(5), 4), draw_models(jax.random.key(6), 4)
-    quotes = jax.jit(jax.vmap(exact_quotes))(truth)
-    found = jax.jit(jax.vmap(lambda start, quotes: calibrate(start, quotes, engine=Lewis(64))))(starts, quotes)
+def test_cui_2017_and_random_models_from_random_starts():
+    """And the seeded part of the study `test_recovery_study`."""
+    one = jax.tree.map(lambda leaf: leaf[None], (CUI_TRUTH, CUI_START, cui_quotes()))
+    models, others = draw_models(jax.random.key(5), 3), draw_models(jax.random.key(6), 3)
+    several = models, others, jax.jit(jax.vmap(lambda model: exact_quotes(model, CUI_MATURITIES, 5)))(models)
+    truth, starts, quotes = jax.tree.map(lambda first, rest: jnp.concatenate([first, rest]), one, several)
+    batch = jax.jit(jax.vmap(lambda start, quotes: calibrate(start, quotes, engine=Lewis(64))))
+    found = batch(starts, quotes)
     assert found.converged.all()
     assert parameter_errors(found.model, truth).max() < 1e-6
+    assert int(found.num_steps[0]) < 20
+    result = jax.tree.map(lambda leaf: leaf[0], found)
+    assert float(result.max_error) < 1e-6
+    assert "converged" in result.summary
+    assert "kappa" in result.summary
+    assert len(result.to_pandas()) == 40
 
 
 def test_it_is_the_weighted_regression():
@@ -170,13 +174,13 @@ def test_many_starts(key):
 
 
 def test_batch_is_the_loop_and_jit_is_eager():
-    surfaces = [line_quotes(0.01), OptionQuotes.from_vols([90.0, 110.0], [0.25], [[0.3, 0.2]], forward=100.0)]
+    surfaces = [line_quotes(0.01), line_quotes(0.02)]
     starts = Line(jnp.array([0.3, 0.2]), jnp.array([0.1, -0.2]))
     batch = jax.jit(jax.vmap(lambda start, quotes: calibrate(start, quotes, engine=LineEngine())))
     together = batch(starts, stack_quotes(surfaces))
     for number, quotes in enumerate(surfaces):
         start = jax.tree.map(lambda leaf, number=number: leaf[number], starts)
-        alone = calibrate(start, quotes, engine=LineEngine())
+        alone = calibrate(start, quotes, engine=LineEngine()) if number == 0 else fit(start, quotes)
         np.testing.assert_allclose(together.model.level[number], alone.model.level, rtol=1e-9)
         np.testing.assert_allclose(together.rmse[number], alone.rmse, atol=1e-9)
         assert int(together.quotes.num_quotes[number]) == int(quotes.num_quotes)
@@ -190,17 +194,24 @@ def reason(found) -> CalibrationReason:
 
 
 def test_what_cannot_be_fitted_says_so():
-    steep = OptionQuotes.from_vols(STRIKES, [0.25], 0.5 - 1.2 * np.log(STRIKES / 100)[None], forward=100.0)
-    found = fit(quotes=steep)
+    k, nothing = np.log(STRIKES / 100), np.full((2, 5), np.nan)
+
+    def quotes(vols):
+        return OptionQuotes.from_vols(STRIKES, YEARS, vols, forward=100.0)
+
+    found = fit(quotes=quotes(np.tile(0.5 - 1.2 * k, (2, 1))))
     assert reason(found) == CalibrationReason.AT_BOUND
     assert "slope" in found.message
     np.testing.assert_allclose(found.model.slope, -1.0, atol=1e-5)
 
-    found = fit(quotes=OptionQuotes.from_vols([110.0], [0.5], [[0.2]], forward=100.0))
+    single = nothing.copy()
+    single[0, 3] = 0.2
+    found = fit(quotes=quotes(single))
     assert reason(found) == CalibrationReason.TOO_FEW_QUOTES
     assert np.isnan(found.covariance).all()
 
-    found = fit(quotes=OptionQuotes.from_vols([100.0], [0.5, 1.0], [[0.2], [0.3]], forward=100.0))
+    at_the_money = np.where(k == 0, [[0.2], [0.3]], np.nan)
+    found = fit(quotes=quotes(at_the_money))
     assert reason(found) == CalibrationReason.SINGULAR
     assert "tell the parameters apart" in found.message
     assert "nan" in found.summary
