@@ -120,7 +120,8 @@ def _ours(
     def found(start: Heston, quotes: OptionQuotes) -> Heston:
         return calibrate(start, quotes, engine=engine).model
 
-    models = Heston(*map(jnp.asarray, starts.T))
+    v0, kappa, theta, xi, rho = map(jnp.asarray, starts.T)
+    models = Heston(v0, kappa, theta, xi, rho)
     first = jax.tree.map(lambda leaf: leaf[0], (models, quotes))
     one = jax.jit(found)
     many = jax.jit(lambda models, quotes: jax.lax.map(lambda pair: found(*pair), (models, quotes), batch_size=BATCH))

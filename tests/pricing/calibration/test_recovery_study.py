@@ -22,8 +22,8 @@ HEADER = """# Heston calibration: are the true parameters found?
 of each, the implied vols of {quotes} options without noise ({maturities} maturities from 1 month to {longest:g} years,
 15 strikes within two standard deviations). `pricing.calibrate` with one start, drawn from the same ranges without
 regard to the model, and `Lewis(nodes=...)`, 48 being the default; the quotes come from 96 nodes. The error of a case is
-the largest of its parameters' relative errors (of rho, the absolute one); it counts as recovered below {recovered:g}. Made
-by `make validate`.
+the largest of its parameters' relative errors (of rho, the absolute one); it counts as recovered below {recovered:g}.
+Made by `make validate`.
 
 | nodes | recovered | converged | error: median | 99 % | largest | vol points off: 99 % | largest | steps | most |
 |---|---|---|---|---|---|---|---|---|---|
