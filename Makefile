@@ -9,6 +9,9 @@ SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13)
 PYTHON ?= $(shell for python in $(PYTHONS); do \
   "$$python" -c "$(SUPPORTED)" >/dev/null 2>&1 && { echo "$$python"; break; }; done)
 
+# Tests run in so many processes side by side, those of a file in one.
+WORKERS ?= 2
+
 .PHONY: help demo test lint bench validate clean
 
 help:
@@ -34,7 +37,7 @@ demo: $(VENV)/base.stamp
 	$(BIN)/quantjax demo --out out/demo
 
 test: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

@@ -80,6 +80,36 @@ def test_the_hard_grid_to_1e_10_of_the_forward(t):
         assert (np.abs(price - expected) <= bound + 1e-12).all(), parameters
 
 
+@pytest.mark.parametrize("t", [1 / 365, 0.1, 1.0])
+def test_far_wings_have_the_intrinsic_value_and_no_noise(t):
+    """Hundreds of deviations out: what the nodes do not resolve is bounded by what they do."""
+    k = np.array([-14, -8, -5, -3, -2, -1, -0.5, -0.2, 0.2, 0.5, 1, 2, 3, 5, 8, 14])
+    calls = k >= 0
+    expected = Cos(terms=4096, tolerance=1e-14).normalised_price(MODEL, k[None], jnp.array([t]), calls[None])[0]
+    shared = pricing.price(MODEL, np.exp(k), [t], forward=1.0, call=calls[None])[0]
+    own = pricing.price(MODEL, np.exp(k)[:, None], np.full(k.shape, t), forward=1.0, call=calls[:, None])[:, 0]
+    np.testing.assert_allclose(shared, expected, rtol=0, atol=1e-11)
+    np.testing.assert_allclose(own, expected, rtol=0, atol=1e-11)
+
+
+def test_models_without_variance_have_the_intrinsic_value():
+    for model in (Black(0.0), Heston(0.0, 1.0, 0.0, 0.5, -0.7)):
+        prices = pricing.price(model, [90.0, 100.0, 110.0], [1.0, 2.0], forward=100.0)
+        assert_close(prices, [[10.0, 0.0, 0.0]] * 2)
+
+
+@pytest.mark.parametrize("engine", [Lewis(nodes=24), Cos(terms=192)])
+def test_price_error_is_no_less_than_the_error(engine):
+    arguments = (MODEL, STRIKES, MATURITIES)
+    exact = pricing.price(*arguments, forward=100.0, engine=Lewis(nodes=96))
+    error = pricing.price_error(*arguments, forward=100.0, engine=engine)
+    found = pricing.price(*arguments, forward=100.0, engine=engine)
+    assert (np.abs(found - exact) <= 1.01 * error + 1e-11).all()
+    assert (error < 0.1).all()
+    with pytest.raises(TypeError, match="normalised_error"):
+        pricing.price_error(*arguments, forward=100.0, engine=pricing.MonteCarlo())
+
+
 def test_engines_agree_where_the_bound_of_cos_says_so(surface):
     rng = np.random.default_rng(4)
     for _ in range(20):
@@ -234,6 +264,10 @@ def test_bad_options():
         Cos(tolerance=0.0)
     with pytest.raises(ValueError, match="vol >= 0"):
         Black(-0.1)
+    with pytest.raises(ValueError, match="discount >= 0"):
+        pricing.price(MODEL, STRIKES, 1.0, forward=100.0, discount=-1.0)
+    with pytest.raises(ValueError, match=r"jax\.vmap"):
+        pricing.price(Heston(jnp.ones(2), 1.0, 0.1, 0.1, 0.0), STRIKES, 1.0, forward=100.0)
     with pytest.raises(ValueError, match=r"jax\.vmap"):
         pricing.greeks(Heston(jnp.ones(2), 1.0, 0.1, 0.1, 0.0), STRIKES, 1.0, forward=100.0)
 
@@ -263,3 +297,8 @@ def test_float32():
         found = pricing.price(single, strikes, maturities, forward=jnp.float32(100.0), engine=engine)
         assert found.dtype == jnp.float32
         np.testing.assert_allclose(found, exact, atol=5e-4)
+    delta = pricing.greeks(single, strikes, maturities, forward=jnp.float32(100.0)).delta
+    assert delta.dtype == jnp.float32
+    still = Heston(*(jnp.float32(leaf) for leaf in (0.04, 0.0, 0.04, 1e-7, -0.7)))
+    found = pricing.price(still, strikes, maturities, forward=jnp.float32(100.0))
+    np.testing.assert_allclose(found, pricing.price(Black(0.2), STRIKES, MATURITIES, forward=100.0), atol=5e-4)
