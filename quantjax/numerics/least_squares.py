@@ -42,7 +42,7 @@ class Reason(enum.IntEnum):
 class Fit(eqx.Module):
     """Where a solver ended: `unknowns`, `residuals` and their exact `jacobian` `[residual, unknown]` there, `cost` (the
     sum of squares), `aux` of the function there, `num_steps`, `reason` (a number of `Reason`), and `at_bound`
-    `[unknown]`: held at its lower or upper bound, beyond which the cost would fall."""
+    `[unknown]`: whether it lies at its lower or upper bound."""
 
     unknowns: Vector
     residuals: Float[jax.Array, " residual"]
