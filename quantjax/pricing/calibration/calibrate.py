@@ -60,13 +60,12 @@ def calibrate(
     Source: Cui, del Bano Rollin & Germano (2017), Full and fast calibration of the Heston stochastic volatility model,
     EJOR 263:625, who fit prices and whose exact gradient is here forward differentiation.
 
-    >>> from quantjax.pricing import Heston, OptionQuotes
+    >>> from quantjax.pricing import Heston, OptionQuotes, price
     >>> strikes, maturities = jnp.linspace(80.0, 120.0, 5), jnp.array([0.25, 1.0])
     >>> truth = Heston(v0=0.05, kappa=2.0, theta=0.06, xi=0.6, rho=-0.6)
-    >>> from quantjax.pricing import price
     >>> calls = price(truth, strikes, maturities, forward=100.0)
     >>> quotes = OptionQuotes.from_prices(strikes, maturities, calls, forward=100.0)
-    >>> result = calibrate(Heston(v0=0.04, kappa=1.0, theta=0.04, xi=0.4, rho=-0.3), quotes)
+    >>> result = jax.jit(calibrate)(Heston(v0=0.04, kappa=1.0, theta=0.04, xi=0.4, rho=-0.3), quotes)
     >>> bool(result.converged), round(float(result.model.kappa), 6), round(float(result.rmse), 6)
     (True, 2.0, 0.0)
     """
