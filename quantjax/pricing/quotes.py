@@ -63,7 +63,8 @@ class OptionQuotes(eqx.Module):
 
         `strikes`: `[strike]`, or `[maturity, strike]` padded with NaN; `maturities` `[maturity]`, years; `forward` and
         `discount`: scalar or `[maturity]`; `bid_vols`, `ask_vols`: as `vols`. `weights`: as `vols`, >= 0; if not given
-        1 / max((ask - bid) / 2, least_error) where bid and ask are known, and else 1 / 0.01, an error of one vol point.
+        1 / max((ask - bid) / 2, least_error) where bid and ask are known, 1 / max(distance, least_error) where one of
+        them is, and else 1 / 0.01, an error of one vol point.
         `least_error`: the floor, a vol. Per item. Raises ValueError for shapes that do not fit, for vols, strikes,
         maturities, forwards or discounts that are known not to be positive, for an ask below its bid, and for weights
         that are negative or not finite.
@@ -85,7 +86,10 @@ class OptionQuotes(eqx.Module):
             raise ValueError("expected ask_vols >= bid_vols, got a crossed quote; drop it (NaN in vols)")
         half_spread = 0.5 * (ask_vols - bid_vols)
         if weights is None:
-            error = jnp.where(jnp.isnan(half_spread), _VOL_ERROR, jnp.maximum(half_spread, least_error))
+            # Where a bid is worth no vol, the distance to the ask is all that is known, and more than half a spread.
+            one_sided = jnp.fmax(ask_vols - vols, vols - bid_vols)
+            error = jnp.where(jnp.isnan(half_spread), one_sided, half_spread)
+            error = jnp.where(jnp.isnan(error), _VOL_ERROR, jnp.maximum(error, least_error))
             weights = (1 / error).astype(vols.dtype)
         elif not holds(lambda w, vol: (w >= 0) & (w < jnp.inf) | (vol != vol), weights, vols):
             raise ValueError("expected weights >= 0 and finite wherever there is a vol; use 0 for quotes to leave out")

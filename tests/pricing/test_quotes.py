@@ -45,6 +45,11 @@ def test_weights():
     spread = np.array([[0.02, 0.0, np.nan], [0.01, 0.01, 0.004]])
     surface = quotes(bid_vols=VOLS - spread / 2, ask_vols=VOLS + spread / 2)
     assert_close(surface.weights, [[100.0, 1000.0, 100.0], [200.0, 0.0, 500.0]], scale=100)
+    # A quote without a bid is known to the distance of its ask.
+    one_sided = quotes(bid_vols=np.where(spread == 0.02, np.nan, VOLS - spread / 2), ask_vols=VOLS + spread / 2)
+    assert_close(one_sided.weights[0, :2], [100.0, 1000.0], scale=100)
+    wide = quotes(bid_vols=VOLS * np.nan, ask_vols=VOLS + 0.07)
+    assert_close(wide.weights[0], np.full(3, 1 / 0.07), scale=100)
     assert_close(quotes(weights=np.full((2, 3), 2.0)).weights, [[2.0, 2.0, 2.0], [2.0, 0.0, 2.0]])
     assert_close(quotes().weights, [[100.0, 100.0, 100.0], [100.0, 0.0, 100.0]])
 

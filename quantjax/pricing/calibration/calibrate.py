@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -53,7 +54,7 @@ def calibrate(
     `Calibration`; look at `converged` and `message`: it says when the fit ended early, at a bound, with fewer quotes
     than parameters, or where the quotes do not tell parameters apart.
 
-    Per item: `jax.vmap` over models and stacked quotes, under jit; call it under `jax.jit` when it is called often.
+    Per item: `jax.vmap` over models and stacked quotes. Compiled once for the shape of the quotes and the options.
     Raises ValueError for quotes without a vol or weight, for float32, for starts outside the bounds, for unknown names,
     for priors without a positive deviation, and for many starts without a key.
 
@@ -65,7 +66,7 @@ def calibrate(
     >>> truth = Heston(v0=0.05, kappa=2.0, theta=0.06, xi=0.6, rho=-0.6)
     >>> calls = price(truth, strikes, maturities, forward=100.0)
     >>> quotes = OptionQuotes.from_prices(strikes, maturities, calls, forward=100.0)
-    >>> result = jax.jit(calibrate)(Heston(v0=0.04, kappa=1.0, theta=0.04, xi=0.4, rho=-0.3), quotes)
+    >>> result = calibrate(Heston(v0=0.04, kappa=1.0, theta=0.04, xi=0.4, rho=-0.3), quotes)
     >>> bool(result.converged), round(float(result.model.kappa), 6), round(float(result.rmse), 6)
     (True, 2.0, 0.0)
     """
@@ -74,9 +75,16 @@ def calibrate(
     _check_quotes(quotes)
     parameters = _parameters(model, fixed)
     _check_priors(priors, parameters.names)
-    if whole_number(starts, "starts") > 1 and key is None:
+    starts = whole_number(starts, "starts")
+    if starts > 1 and key is None:
         raise ValueError(f"expected a key for {starts} starts, got none; give key=jax.random.key(0)")
-    market = Market.of(quotes)
+    return _calibrate(model, quotes, engine, method, starts, key, tuple(fixed), priors)
+
+
+@eqx.filter_jit
+def _calibrate(model, quotes, engine, method, starts, key, fixed, priors) -> Calibration:
+    """`calibrate` of checked arguments."""
+    parameters, market = _parameters(model, fixed), Market.of(quotes)
 
     def residuals(free):
         values = parameters.bounded(free)
@@ -115,16 +123,21 @@ def _result(
     jacobian = fit.jacobian / slope  # by the parameters themselves
     norm = jnp.sqrt((jacobian**2).sum(0))
     scaled = jacobian / jnp.where(norm > 0, norm, 1.0)
-    singular_values = jnp.linalg.svd(scaled, compute_uv=False) if len(jacobian) >= len(values) else jnp.zeros(1)
-    condition = singular_values[0] / singular_values[-1]
+    _, singular_values, directions = jnp.linalg.svd(scaled, full_matrices=False)
+    full = len(singular_values) == len(values)
+    condition = singular_values[0] / (singular_values[-1] if full else 0.0)
     rows = (market.weights > 0).sum() + num_priors
     singular = ~(condition < _SINGULAR)
     excess = rows - len(values)
     regular = (excess > 0) & ~singular
-    identity = jnp.eye(len(values))
-    inverse = jnp.linalg.inv(jnp.where(regular, scaled.T @ scaled, identity)) / (norm[:, None] * norm)
-    variance = fit.cost / jnp.where(excess > 0, excess, 1)
-    covariance = jnp.where(regular, variance * inverse, jnp.nan)
+    # (J'J)^-1 from the singular values: J'J itself would square the condition number.
+    half = directions / jnp.where(regular, singular_values, 1.0)[:, None] / jnp.where(norm > 0, norm, 1.0)
+    # Weights are reciprocals of errors: a fit better than they say tells no more than they do.
+    variance = jnp.maximum(fit.cost / jnp.where(excess > 0, excess, 1), 1.0)
+    covariance = jnp.where(regular, variance * (half.T @ half), jnp.nan)
+    # What may be anywhere in its interval is not found, whatever the solver says.
+    widths = jnp.array([interval.upper - interval.lower for interval in parameters.intervals])
+    singular = singular | (jnp.sqrt(covariance.diagonal()) > widths).any()
 
     reason = fit.reason
     solved = reason == CalibrationReason.CONVERGED

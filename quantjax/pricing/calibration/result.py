@@ -58,8 +58,9 @@ class Calibration(eqx.Module):
     `parameters`: names of those that were free, in the order of the arrays that follow. `jacobian`
     `[maturity, strike, parameter]`: derivative of the implied vols (decimals) by the parameters, NaN where there is no
     quote or its weight is 0. `covariance` `[parameter, parameter]` and `std_error` of the parameters: s^2 (J'J)^-1 of
-    the weighted errors and priors, s^2 = cost / (rows - parameters); NaN where rows are lacking or the Jacobian is
-    singular. `condition_number` of that Jacobian with its columns scaled to length 1: above 1e8 it counts as singular.
+    the weighted errors and priors, s^2 = max(1, cost / (rows - parameters)), as weights are reciprocals of errors; NaN
+    where rows are lacking or the Jacobian is singular. `condition_number` of that Jacobian with its columns scaled to
+    length 1: above 1e8 it counts as singular, as does a standard error wider than the parameter's interval.
     `at_bound` `[parameter]`. `cost`: the sum of squared weighted errors and priors; `num_steps`: evaluations of the
     Jacobian; `start`: number of the start that won, `starts` tells of all.
     """

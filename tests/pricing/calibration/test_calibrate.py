@@ -86,7 +86,7 @@ def regression(quotes: OptionQuotes, extra_rows=(), extra_values=()):
     design = np.concatenate([np.stack([weights, weights * k], 1), np.array(extra_rows).reshape(-1, 2)])
     values = np.concatenate([weights * vols, np.array(extra_values)])
     solution, cost = np.linalg.lstsq(design, values, rcond=None)[:2]
-    variance = cost[0] / (len(values) - 2)
+    variance = max(cost[0] / (len(values) - 2), 1.0)  # the weights are reciprocals of errors
     return solution, variance * np.linalg.inv(design.T @ design), cost[0]
 
 
@@ -246,3 +246,28 @@ def test_bad_arguments_are_refused():
     for error, match, arguments, options in cases:
         with pytest.raises(error, match=match):
             calibrate(*arguments, **options)
+
+
+def test_a_flat_smile_tells_nothing_of_the_smile():
+    """Every vol 20 %: the fit is perfect, and the parameters of the skew may be anything."""
+    flat = OptionQuotes.from_vols([90.0, 100.0, 110.0], [0.5, 1.0], np.full((2, 3), 0.2), forward=100.0)
+    found = calibrate(Heston(0.05, 1.0, 0.05, 0.3, -0.3), flat)
+    assert found.rmse < 0.1
+    assert not bool(found.converged)
+    assert reason(found) in (CalibrationReason.SINGULAR, CalibrationReason.AT_BOUND)
+
+
+def test_repeated_calls_compile_once():
+    quotes = line_quotes()
+    traces = []
+
+    class Counting(LineEngine):
+        def normalised_price(self, *arguments):
+            traces.append(1)
+            return super().normalised_price(*arguments)
+
+    engine = Counting()
+    calibrate(Line(0.4, -0.15), quotes, engine=engine)
+    first = len(traces)
+    calibrate(Line(0.3, -0.1), quotes, engine=engine)
+    assert len(traces) == first > 0
