@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from quantjax.io.chains import OptionChain, load_chain
 from quantjax.io.data import BookData
 from quantjax.io.reading import read_books
+
+if TYPE_CHECKING:
+    from quantjax.io.chains import OptionChain
 
 __all__ = ["DATASETS", "books", "chain", "names", "path"]
 
@@ -75,4 +77,6 @@ def chain(name: str, **options: Any) -> OptionChain:
     >>> chain("cboe-spx-2019").symbol  # doctest: +SKIP
     'SPX'
     """
+    from quantjax.io.chains import load_chain
+
     return load_chain(path(name), **options)
