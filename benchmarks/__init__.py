@@ -14,6 +14,7 @@ WORKLOADS = (
     "trade_metrics",
     "bars",
     "implied_vol",
+    "heston_fourier",
     "heston_monte_carlo",
     "heston_calibration",
 )

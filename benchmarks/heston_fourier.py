@@ -28,10 +28,10 @@ __all__ = ["main"]
 
 SETS, OPTIONS = 200, 100
 MATURITIES, STRIKES = np.array([0.1, 0.25, 0.5, 1.0, 2.0]), np.linspace(0.7, 1.3, 20)
-NODES = {"own": (24, 32, 40), "surface": (24, 32, 48)}
-BLOCK = {"own": 4, "surface": 20}  # models side by side: what they need of intermediates stays in the cache
+NODES = {"own": (24, 32, 40), "surface": (32, 48, 64)}
+BLOCK = {"own": 20, "surface": 20}  # models side by side: what they need of intermediates stays in the cache
 QUANTLIB_SETS = 2
-AGREEMENT = 1e-6  # of the forward: every case, before it is timed
+AGREEMENT = 1e-5  # of the forward: every case, before it is timed; the errors themselves are in the results
 WHY = (
     "XLA's CPU backend compiles for vectors of 256 bits without fused multiply-adds and splits the characteristic "
     "function into some fifteen loops that pass their results through the cache; one evaluation takes 50-70 ns of a "
