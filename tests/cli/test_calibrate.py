@@ -36,7 +36,7 @@ def test_finds_the_parameters_that_made_the_chain(chain, made, tmp_path):
     assert found["quotes"] == 52
     for name, one in found["parameters"].items():
         assert one["value"] == pytest.approx(float(getattr(made["TRUTH"], name)), rel=0.01)
-        assert 0 < one["std_error"] < 0.05
+        assert 0 < one["std_error"] < 0.1 * abs(one["value"])  # what the spreads of the quotes leave open
     assert found["rmse_vol_points"] < 0.02
     assert [row["num_quotes"] for row in found["by_maturity"]] == [13] * 4
     assert [row["settlement"] for row in found["by_maturity"]] == ["PM", "AM", "PM", "AM"]
