@@ -8,10 +8,37 @@ from decimal import Decimal
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-__all__ = ["check_positive", "holds", "is_integer", "nanoseconds", "plain", "plain_float", "whole_number"]
+__all__ = [
+    "as_floating",
+    "check_positive",
+    "holds",
+    "is_integer",
+    "nanoseconds",
+    "plain",
+    "plain_float",
+    "whole_number",
+]
+
+
+def as_floating(array, name: str) -> jax.Array:
+    """A JAX array of floating numbers, of the dtype that the array has; integers take JAX's default.
+
+    Raises ValueError for float64 while JAX's x64 mode is off, which would cut the digits silently. Broadcasting.
+
+    >>> as_floating([1, 2], "x").dtype == jnp.result_type(float)
+    True
+    """
+    if getattr(array, "dtype", None) == np.float64 and not jax.config.read("jax_enable_x64"):
+        raise ValueError(
+            f"expected {name} in float32 while JAX's x64 mode is off, got float64; call "
+            "jax.config.update('jax_enable_x64', True) at the start, or pass float32 arrays for float32 results"
+        )
+    array = jnp.asarray(array)
+    return array if jnp.issubdtype(array.dtype, jnp.floating) else array.astype(jnp.result_type(float))
 
 
 def plain(value: Any) -> Any:

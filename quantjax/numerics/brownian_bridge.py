@@ -9,8 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from quantjax.numerics.arguments import holds
-from quantjax.numerics.regression import as_floating
+from quantjax.numerics.arguments import as_floating, holds
 
 __all__ = ["bridge_levels", "brownian_bridge"]
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Float, Int
 
-__all__ = ["Homoskedastic", "NeweyWest", "Regression", "White", "as_floating", "ols"]
+from quantjax.numerics.arguments import as_floating
+
+__all__ = ["Homoskedastic", "NeweyWest", "Regression", "White", "ols"]
 
 # A column whose share of variance that the columns before it leave unexplained is below this many roundings is taken
 # as a combination of them.
@@ -102,7 +103,7 @@ def ols(x, y, *, intercept: bool = True, errors: Homoskedastic | White | NeweyWe
     not fit and for float64 arrays while JAX's x64 mode is off. Source: Greene, Econometric Analysis, chapters 3-4;
     Yamamoto et al. (2015), Electron. Trans. Numer. Anal. 44:306 (CholeskyQR2).
 
-    >>> fit = ols(np.array([[0.0], [1.0], [2.0], [3.0]]), np.array([1.0, 3.0, 5.0, 8.0]))
+    >>> fit = ols(jnp.array([[0.0], [1.0], [2.0], [3.0]]), jnp.array([1.0, 3.0, 5.0, 8.0]))
     >>> fit.coefficients.round(6).tolist(), round(float(fit.intercept), 6), round(float(fit.r_squared), 6)
     ([2.3], 0.8, 0.988785)
     """
@@ -210,20 +211,3 @@ def _predicted(z: jax.Array, coefficients: jax.Array) -> jax.Array:
 def _solve(factor: jax.Array, rows: jax.Array, *, transpose: bool = True) -> jax.Array:
     """rows factor'^-1, or rows factor^-1, for a lower triangular factor."""
     return jax.lax.linalg.triangular_solve(factor, rows, lower=True, transpose_a=transpose)
-
-
-def as_floating(array, name: str) -> jax.Array:
-    """A JAX array of floating numbers, of the dtype that the array has; integers take JAX's default.
-
-    Raises ValueError for float64 while JAX's x64 mode is off, which would cut the digits silently. Broadcasting.
-
-    >>> as_floating([1, 2], "x").dtype == jnp.result_type(float)
-    True
-    """
-    if getattr(array, "dtype", None) == np.float64 and not jax.config.read("jax_enable_x64"):
-        raise ValueError(
-            f"expected {name} in float32 while JAX's x64 mode is off, got float64; call "
-            "jax.config.update('jax_enable_x64', True) at the start, or pass float32 arrays for float32 results"
-        )
-    array = jnp.asarray(array)
-    return array if jnp.issubdtype(array.dtype, jnp.floating) else array.astype(jnp.result_type(float))

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Bool
 
-from quantjax.numerics.regression import as_floating
+from quantjax.numerics.arguments import as_floating
 
 __all__ = ["as_call", "as_operands"]
 

@@ -6,8 +6,7 @@ import equinox as eqx
 import jax
 from jaxtyping import Complex, Float
 
-from quantjax.numerics.arguments import holds
-from quantjax.numerics.regression import as_floating
+from quantjax.numerics.arguments import as_floating, holds
 from quantjax.numerics.split_complex import SplitComplex, split
 
 __all__ = ["Black"]

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float
 
-from quantjax.numerics.regression import as_floating
+from quantjax.numerics.arguments import as_floating
 
 __all__ = ["forward_curve"]
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from quantjax.numerics.regression import as_floating
+from quantjax.numerics.arguments import as_floating
 from quantjax.pricing.price import Engine, price
 
 __all__ = ["ModelGreeks", "greeks"]

@@ -10,8 +10,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Bool, Float, Int
 
-from quantjax.numerics.arguments import holds
-from quantjax.numerics.regression import as_floating
+from quantjax.numerics.arguments import as_floating, holds
 from quantjax.pricing.arguments import as_call
 from quantjax.pricing.black import black_price
 from quantjax.pricing.implied_vol import implied_vol

@@ -8,8 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Bool, Float
 
-from quantjax.numerics.arguments import holds
-from quantjax.numerics.regression import as_floating
+from quantjax.numerics.arguments import as_floating, holds
 from quantjax.pricing.arguments import as_call
 
 __all__ = ["SurfaceArguments", "as_surface"]

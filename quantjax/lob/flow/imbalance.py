@@ -14,8 +14,7 @@ from jaxtyping import Float, Int, Int64
 from quantjax.lob.book import Book, BookSeries
 from quantjax.lob.cores import usable_cores
 from quantjax.lob.flow.order_flow import order_flow
-from quantjax.numerics.arguments import whole_number
-from quantjax.numerics.regression import as_floating
+from quantjax.numerics.arguments import as_floating, whole_number
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float, Int
 
-from quantjax.numerics.regression import as_floating
+from quantjax.numerics.arguments import as_floating
 
 __all__ = ["PredictorErrors", "next_change", "next_mid", "predictor_errors"]
 
