@@ -20,8 +20,9 @@ from scipy.special import erfcx
 from benchmarks.harness import Case, Timing, disagreements, time_cases, write_results
 from benchmarks.option_quotes import OptionQuoteSet, extreme_quotes, regular_quotes
 from benchmarks.peers.implied_vol_numba import implied_vol as numba_vol
+from quantjax.numerics.polynomials import horner
 from quantjax.pricing import implied_vol
-from quantjax.pricing.householder import START_P, START_Q, START_SCALE, horner
+from quantjax.pricing.householder import START_P, START_Q, START_SCALE
 from quantjax.pricing.implied_vol import LOWER_START, UPPER_START
 from tests.reference.black import exact_vols, relative_errors
 

@@ -10,13 +10,9 @@ import numpy as np
 from jaxtyping import Float, UInt32
 
 from quantjax.numerics.logarithm import vector_log
+from quantjax.numerics.trigonometry import sin_cos_near_zero
 
 __all__ = ["box_muller"]
-
-# Taylor's series on [-pi/4, pi/4], as many terms as the precision takes.
-_TERMS = {np.dtype("float64"): 8, np.dtype("float32"): 5}
-_SIN = tuple((-1) ** k / math.factorial(2 * k + 1) for k in range(8))
-_COS = tuple((-1) ** k / math.factorial(2 * k) for k in range(8))
 
 
 def box_muller(
@@ -38,17 +34,8 @@ def box_muller(
     # The two highest bits are the quarter of the circle, the others an angle in [-pi/4, pi/4).
     quarter = second >> np.uint32(30)
     angle = jax.lax.bitcast_convert_type(second << np.uint32(2), jnp.int32).astype(dtype) * (math.pi / 2 * 2.0**-32)
-    square = angle * angle
-    sine = angle * _horner(square, _SIN[: _TERMS[dtype]])
-    cosine = _horner(square, _COS[: _TERMS[dtype]])
+    sine, cosine = sin_cos_near_zero(angle)
     odd = (quarter & np.uint32(1)) != 0
     x, y = jnp.where(odd, sine, cosine), jnp.where(odd, cosine, sine)
     x = jnp.where((quarter == 1) | (quarter == 2), -x, x)
     return radius * x, radius * jnp.where(quarter >= 2, -y, y)
-
-
-def _horner(x: jax.Array, coefficients: tuple[float, ...]) -> jax.Array:
-    value = jnp.full_like(x, coefficients[-1])
-    for coefficient in coefficients[-2::-1]:
-        value = value * x + coefficient
-    return value

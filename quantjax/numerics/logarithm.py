@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from quantjax.numerics.fusion import in_one_loop
+from quantjax.numerics.polynomials import horner
 
 __all__ = ["vector_log", "vector_log1p"]
 
@@ -84,7 +85,7 @@ def _log_of_parts(exponent: jax.Array, f: jax.Array) -> jax.Array:
     s = in_one_loop(f / (2 + f))
     z = s * s
     w = z * z
-    even = w * (_EVEN[0] + w * (_EVEN[1] + w * _EVEN[2]))
-    odd = z * (_ODD[0] + w * (_ODD[1] + w * (_ODD[2] + w * _ODD[3])))
+    even = w * horner(_EVEN, w)
+    odd = z * horner(_ODD, w)
     half_square = 0.5 * f * f
     return exponent * _LN2_HIGH - ((half_square - (s * (half_square + even + odd) + exponent * _LN2_LOW)) - f)

@@ -8,16 +8,15 @@ needs no exponential and survives where f itself is near the smallest number, an
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
 
 import jax
 from jaxtyping import Float
 
 from quantjax.numerics.fusion import in_one_loop
 from quantjax.numerics.logarithm import vector_log
+from quantjax.numerics.polynomials import horner
 
-__all__ = ["bachelier_start", "horner", "householder_step"]
+__all__ = ["bachelier_start", "householder_step"]
 
 Value = Float[jax.Array, "*batch"]
 
@@ -27,14 +26,6 @@ _SQRT_2PI = math.sqrt(2 * math.pi)
 START_SCALE = 0.4
 START_P = (9.98701099e-01, 5.36463087e-01, 7.04746638e-03, 3.69280669e-06)
 START_Q = (1.0, 1.28222585, 6.33380743e-02, 1.87206270e-04)
-
-
-def horner(coefficients: Sequence[Any], x: Value) -> Any:
-    """c0 + c1 x + c2 x^2 + ..."""
-    *lower, value = coefficients
-    for coefficient in reversed(lower):
-        value = coefficient + x * value
-    return value
 
 
 def bachelier_start(ratio: Value) -> Value:

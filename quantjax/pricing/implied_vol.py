@@ -8,10 +8,11 @@ from jax.typing import ArrayLike
 from jaxtyping import Bool, Float
 
 from quantjax.numerics.fusion import in_one_loop
+from quantjax.numerics.polynomials import horner
 from quantjax.numerics.special import mills_ratio
 from quantjax.pricing.arguments import as_call, as_operands
 from quantjax.pricing.black import intrinsic_value
-from quantjax.pricing.householder import bachelier_start, horner, householder_step
+from quantjax.pricing.householder import bachelier_start, householder_step
 from quantjax.pricing.normalised_black import log_moneyness, split_moneyness, tail_factor
 
 __all__ = ["implied_vol"]

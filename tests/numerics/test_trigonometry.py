@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from quantjax.numerics.trigonometry import vector_atan2, vector_sin_cos
+from quantjax.numerics.trigonometry import sin_cos_near_zero, vector_atan2, vector_sin_cos
 
 
 def ulps(actual, expected) -> float:
@@ -47,3 +47,12 @@ def test_float32_takes_jax_s_own():
     sine, cosine = vector_sin_cos(jnp.array([1.0], jnp.float32))
     assert sine.dtype == cosine.dtype == jnp.float32
     assert vector_atan2(sine, cosine).dtype == jnp.float32
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_sin_cos_near_zero_takes_the_terms_that_the_precision_needs(dtype):
+    r = np.linspace(-np.pi / 4, np.pi / 4, 10_001).astype(dtype)
+    sine, cosine = jax.jit(sin_cos_near_zero)(r)
+    assert sine.dtype == cosine.dtype == dtype
+    assert ulps(sine, np.sin(r)) <= 2
+    assert ulps(cosine, np.cos(r)) <= 2
