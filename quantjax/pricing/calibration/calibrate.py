@@ -9,12 +9,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 
 from quantjax.numerics.arguments import holds, whole_number
 from quantjax.numerics.bounded import Interval
-from quantjax.numerics.least_squares import Fit, Method, least_squares
-from quantjax.pricing.calibration.objective import Market, Parameters, prior_residuals, vol_errors
+from quantjax.numerics.least_squares import Fit, Method, Reason, least_squares
+from quantjax.pricing.calibration.objective import Market, Parameters, engine_error, prior_residuals, vol_errors
 from quantjax.pricing.calibration.result import Calibration, CalibrationReason, Starts
 from quantjax.pricing.fourier.lewis import Lewis
 from quantjax.pricing.price import Engine
@@ -26,6 +25,8 @@ __all__ = ["calibrate"]
 _NODES = 48
 # Above this condition the parameters have no digits left: the Jacobian is exact to about 1e-12.
 _SINGULAR = 1e8
+# The engine's error is small where it is below this share of the fit's rmse, or below so many vol points.
+_SHARE, _LEAST = 0.1, 1e-4
 # Random starts lie about the model with this standard deviation, in free numbers: a factor of e, or as much of rho.
 _SPREAD = 1.0
 
@@ -52,7 +53,8 @@ def calibrate(
 
     Parameters stay inside their bounds (`numerics.bounded`). The errors are those of exact implied vols. Returns a
     `Calibration`; look at `converged` and `message`: it says when the fit ended early, at a bound, with fewer quotes
-    than parameters, or where the quotes do not tell parameters apart.
+    than parameters, where the quotes do not tell parameters apart, or where the engine's own error at the end
+    (`Calibration.engine_error`) exceeds both 1e-4 vol points and a tenth of the rmse.
 
     Per item: `jax.vmap` over models and stacked quotes. Compiled once for the shape of the quotes and the options.
     Raises ValueError for quotes without a vol or weight, for float32, for starts outside the bounds, for unknown names,
@@ -110,13 +112,21 @@ def _calibrate(model, quotes, engine, method, starts, key, fixed, priors) -> Cal
         fits.num_steps,
         fits.reason,
     )
-    return _result(quotes, market, parameters, fit, best, report, len(priors))
+    return _result(quotes, market, parameters, engine, fit, best, report, len(priors))
 
 
 def _result(
-    quotes: OptionQuotes, market: Market, parameters: Parameters, fit: Fit, best, report: Starts, num_priors: int
+    quotes: OptionQuotes,
+    market: Market,
+    parameters: Parameters,
+    engine: Engine,
+    fit: Fit,
+    best,
+    report: Starts,
+    num_priors: int,
 ) -> Calibration:
     values = parameters.bounded(fit.unknowns)
+    model = parameters.replaced(values)
     slope = jax.vmap(jax.grad(lambda free, number: parameters.bounded(free)[number]), (None, 0))(
         fit.unknowns, jnp.arange(len(values))
     ).diagonal()
@@ -139,27 +149,36 @@ def _result(
     widths = jnp.array([interval.upper - interval.lower for interval in parameters.intervals])
     singular = singular | (jnp.sqrt(covariance.diagonal()) > widths).any()
 
-    reason = fit.reason
+    errors = jnp.where(market.known, 100 * fit.aux, jnp.nan)
+    counted = jnp.isfinite(errors)
+    square = jnp.where(counted, errors, 0.0) ** 2
+    rmse = jnp.sqrt(square.sum() / jnp.maximum(counted.sum(), 1))
+    off = 100 * engine_error(model, fit.aux, market, engine)
+    # Where the engine knows an error, one that is no number is no small one.
+    coarse = ~(off <= jnp.maximum(_SHARE * rmse, _LEAST)) & hasattr(engine, "normalised_error")
+
+    # Solvers stall on the rough cost of an engine that is off.
+    reason = jnp.where(coarse & (fit.reason == Reason.STALLED), CalibrationReason.ENGINE_ERROR, fit.reason)
     solved = reason == CalibrationReason.CONVERGED
     for failed, why in (
         (fit.at_bound.any(), CalibrationReason.AT_BOUND),
         (singular, CalibrationReason.SINGULAR),
+        (coarse, CalibrationReason.ENGINE_ERROR),
         (rows < len(values), CalibrationReason.TOO_FEW_QUOTES),
     ):
         reason = jnp.where(failed & solved, why, reason)
 
-    errors = jnp.where(market.known, 100 * fit.aux, jnp.nan)
-    counted = jnp.isfinite(errors)
-    square = jnp.where(counted, errors, 0.0) ** 2
     shape = market.weights.shape
     weighted = fit.jacobian[: market.weights.size].reshape(*shape, -1) / slope
     used = (market.weights > 0)[..., None]
     return Calibration(
-        model=parameters.replaced(values),
+        model=model,
         quotes=quotes,
         errors=errors,
-        rmse=jnp.sqrt(square.sum() / jnp.maximum(counted.sum(), 1)),
+        rmse=rmse,
         max_error=jnp.sqrt(square.max()),
+        num_without_vol=(market.known & ~counted).sum(),
+        engine_error=off,
         converged=reason == CalibrationReason.CONVERGED,
         reason=reason,
         jacobian=jnp.where(used, weighted / jnp.where(used, market.weights[..., None], 1.0), jnp.nan),
@@ -211,7 +230,7 @@ def _parameters(model: Any, fixed: Sequence[str]) -> Parameters:
     intervals = tuple(Interval(*bounds[name]) for name in names)
     for name, interval in zip(names, intervals, strict=True):
         value = getattr(model, name)
-        if not isinstance(value, Tracer) and not interval.contains(value):
+        if not holds(interval.contains, value):
             raise ValueError(
                 f"expected a start with {interval.lower} < {name} < {interval.upper}, got {float(value)}; move it "
                 "inside, or fix it"

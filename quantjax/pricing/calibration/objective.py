@@ -16,7 +16,7 @@ from quantjax.pricing.implied_vol import implied_vol
 from quantjax.pricing.price import Engine
 from quantjax.pricing.quotes import OptionQuotes
 
-__all__ = ["Market", "Parameters", "prior_residuals", "vol_errors"]
+__all__ = ["Market", "Parameters", "engine_error", "prior_residuals", "vol_errors"]
 
 Table = Float[jax.Array, "maturity strike"]
 
@@ -110,6 +110,22 @@ def _errors_and_slope(prices: Table, market: Market) -> tuple[Table, Table, Tabl
     vegas = jnp.where(has_vol, normalised_vega(market.log_moneyness, market.maturities[:, None], vols), market.vegas)
     slope = jnp.where(market.known & (vegas > 0), 1 / jnp.where(vegas > 0, vegas, 1.0), 0.0)
     return error, jnp.where(has_vol | ~market.known, error, jnp.nan), slope
+
+
+def engine_error(model, errors: Table, market: Market, engine: Engine) -> Float[jax.Array, ""]:
+    """The largest error of the engine in vol, by its own account, over the quotes with a weight.
+
+    `errors`: of the model, exact, as `vol_errors` gives them second; they tell the vols at which prices become vols.
+    NaN for an engine without `normalised_error`.
+    """
+    if not hasattr(engine, "normalised_error"):
+        return jnp.full((), jnp.nan, market.vols.dtype)
+    maturities = market.maturities
+    prices = engine.normalised_error(model, market.log_moneyness, maturities, market.calls)
+    has_vol = jnp.isfinite(errors)
+    vols = market.vols + jnp.where(has_vol, errors, 0.0)
+    vegas = jnp.where(has_vol, normalised_vega(market.log_moneyness, maturities[:, None], vols), market.vegas)
+    return jnp.where(market.weights > 0, prices / vegas, 0.0).max()
 
 
 def normalised_vega(log_moneyness, maturity, vol) -> jax.Array:

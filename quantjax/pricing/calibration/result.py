@@ -26,6 +26,7 @@ class CalibrationReason(enum.IntEnum):
     TOO_FEW_QUOTES = 4
     SINGULAR = 5
     AT_BOUND = 6
+    ENGINE_ERROR = 7
 
 
 _MESSAGES = {
@@ -36,6 +37,7 @@ _MESSAGES = {
     CalibrationReason.TOO_FEW_QUOTES: "fewer quotes (and priors) than parameters: fix parameters, or give priors",
     CalibrationReason.SINGULAR: "the quotes do not tell the parameters apart: fix some, or give priors",
     CalibrationReason.AT_BOUND: "the best fit lies at a bound of a parameter: fix it, give a prior, or another model",
+    CalibrationReason.ENGINE_ERROR: "the engine's own error is large beside the fit's: give it more nodes or terms",
 }
 
 
@@ -52,8 +54,11 @@ class Calibration(eqx.Module):
     """A model fitted to quotes by `calibrate`.
 
     `model`; `errors` `[maturity, strike]`: its implied vols less the market's, in vol points (1 is a vol of 0.01), NaN
-    where there is no quote, and where the model's price has no implied vol; `rmse` and `max_error` over them, in vol
-    points, unweighted. `converged`, and why: `reason`, a number of `CalibrationReason`; `message` says it in words.
+    where there is no quote, and where the model's price has no implied vol: `num_without_vol` counts
+    those quotes; `rmse` and `max_error` over the others, in vol points, unweighted. `engine_error`: the largest error
+    of the engine's prices at the end by its own account (`normalised_error`), in vol points, over the quotes with a
+    weight; NaN for an engine that knows none. `converged`, and why: `reason`, a number of `CalibrationReason`;
+    `message` says it in words.
 
     `parameters`: names of those that were free, in the order of the arrays that follow. `jacobian`
     `[maturity, strike, parameter]`: derivative of the implied vols (decimals) by the parameters, NaN where there is no
@@ -70,6 +75,8 @@ class Calibration(eqx.Module):
     errors: Float[jax.Array, "*batch maturity strike"]
     rmse: Float[jax.Array, "*batch"]
     max_error: Float[jax.Array, "*batch"]
+    num_without_vol: Int[jax.Array, "*batch"]
+    engine_error: Float[jax.Array, "*batch"]
     converged: Bool[jax.Array, "*batch"]
     reason: Int[jax.Array, "*batch"]
     jacobian: Float[jax.Array, "*batch maturity strike parameter"]
@@ -99,6 +106,10 @@ class Calibration(eqx.Module):
         """A few lines for a person. Of one calibration, outside jit."""
         lines = [f"{type(self.model).__name__} on {int(self.quotes.num_quotes)} quotes: {self.message}"]
         lines.append(f"error {float(self.rmse):.3g} vol points rmse, {float(self.max_error):.3g} at most")
+        if int(self.num_without_vol):
+            lines.append(f"of {int(self.num_without_vol)} quotes the model has no vol: they are not in the error")
+        if not jnp.isnan(self.engine_error):
+            lines.append(f"engine off by {float(self.engine_error):.2g} vol points at most")
         lines += [
             f"{name:>6} {float(getattr(self.model, name)):12.6g} +- {float(error):.2g}"
             for name, error in self.std_error.items()

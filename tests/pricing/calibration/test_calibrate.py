@@ -56,6 +56,15 @@ class LineEngine(eqx.Module):
         return black_price(1.0, jnp.exp(log_moneyness), maturities[:, None], vols, 1.0, call)
 
 
+class AccountableEngine(LineEngine):
+    """One that tells an error, in forwards, the same for every price."""
+
+    error: jax.Array = eqx.field(converter=jnp.asarray)
+
+    def normalised_error(self, model, log_moneyness, maturities, call):
+        return jnp.broadcast_to(self.error, log_moneyness.shape)
+
+
 START = Line(0.3, 0.1)
 STRIKES, YEARS = np.array([80.0, 95.0, 100.0, 110.0, 130.0]), np.array([0.5, 1.0])
 
@@ -217,6 +226,59 @@ def test_what_cannot_be_fitted_says_so():
     assert "nan" in found.summary
 
     assert reason(fit(method=LevenbergMarquardt(max_steps=2))) == CalibrationReason.MAX_STEPS
+
+
+def test_an_engine_too_coarse_for_the_fit_is_told():
+    """Its error in vol points is small below 1e-4, or a tenth of the rmse."""
+    batch = jax.jit(jax.vmap(lambda error, quotes: calibrate(START, quotes, engine=AccountableEngine(error))))
+    noisy, exact = line_quotes(0.01), line_quotes()
+    least_vega = float(np.nanmin(_vega(exact)))
+    vol_points = np.array([0.02, 1.0, 1e-5, 1e-3, np.nan])
+    found = batch(0.01 * vol_points * least_vega, stack_quotes([noisy, noisy, exact, exact, exact]))
+    assert [CalibrationReason(number).name for number in found.reason.tolist()] == [
+        *("CONVERGED", "ENGINE_ERROR") * 2,
+        "ENGINE_ERROR",  # what is no number is no small one
+    ]
+    assert found.converged.tolist() == [True, False, True, False, False]
+    np.testing.assert_allclose(found.engine_error[2:4], vol_points[2:4], rtol=1e-6)
+    one = jax.tree.map(lambda leaf: leaf[3], found)
+    assert "more nodes" in one.message
+    assert "engine off by 0.001 vol points at most" in one.summary
+    assert np.isnan(fit().engine_error)
+    assert "engine" not in fit().summary
+
+
+def _vega(quotes: OptionQuotes) -> np.ndarray:
+    """In forwards, by a difference."""
+    k, maturity = quotes.log_moneyness, quotes.maturities[:, None]
+    up, down = (black_price(1.0, jnp.exp(k), maturity, quotes.vols + step, 1.0) for step in (1e-5, -1e-5))
+    return np.asarray(up - down) / 2e-5
+
+
+def test_few_nodes_are_told():
+    """The solver may come to an end or stall."""
+    truth = Heston(v0=0.01, kappa=0.5, theta=0.02, xi=1.0, rho=-0.9)
+    found = calibrate(truth, exact_quotes(truth, (1 / 12, 1.0), 5), engine=Lewis(nodes=16))
+    assert reason(found) == CalibrationReason.ENGINE_ERROR
+    assert float(found.engine_error) > float(found.rmse) / 10
+
+
+def test_quotes_without_a_vol_of_the_model_are_counted():
+    class Worthless(LineEngine):
+        """No price above a strike of 125."""
+
+        def normalised_price(self, model, log_moneyness, maturities, call):
+            price = super().normalised_price(model, log_moneyness, maturities, call)
+            return jnp.where(log_moneyness > np.log(1.25), -1e-9, price)
+
+    found = calibrate(START, line_quotes(0.01), engine=Worthless())
+    assert int(found.num_without_vol) == 1  # the other of that strike is no quote
+    assert np.isnan(found.errors[0, 4])
+    assert int(np.isfinite(found.errors).sum()) == 8
+    assert "of 1 quotes the model has no vol" in found.summary
+    assert found.to_pandas()["error"].isna().sum() == 1
+    assert int(fit().num_without_vol) == 0
+    assert "no vol" not in fit().summary
 
 
 def test_bad_arguments_are_refused():
