@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from quantjax.numerics.regression import as_floating
+from quantjax.numerics.arguments import as_floating
+from quantjax.numerics.least_squares import LevenbergMarquardt, Reason, least_squares
 from quantjax.pricing.quotes import OptionQuotes
 
 __all__ = ["Svi", "SviFit", "fit_svi", "fit_svi_slices"]
@@ -187,7 +188,16 @@ def _fit(k: jax.Array, w: jax.Array, error: jax.Array) -> SviFit:
 @jax.custom_jvp
 def _minimum(data) -> tuple[jax.Array, Any, Any]:
     """The best point (m, ln sigma), the steps to it, and whether it is a minimum."""
-    return _levenberg_marquardt(lambda point: _residuals(point, data), _best_of_grid(data))
+    start = _best_of_grid(data)
+    double = start.dtype == jnp.float64
+    # The fit is exact where the residuals are rounding; the rest of the tolerance is a small part of what the quotes'
+    # errors leave open.
+    method = LevenbergMarquardt(
+        max_steps=_MAX_STEPS, rtol=1e-10 if double else 1e-5, atol=100 * float(jnp.finfo(start.dtype).eps)
+    )
+    lower, upper = (jnp.asarray(bound, start.dtype) for bound in _BOX)
+    fit = least_squares(lambda point: (_residuals(point, data), None), start, lower=lower, upper=upper, method=method)
+    return fit.unknowns, fit.num_steps, fit.reason == Reason.CONVERGED
 
 
 @_minimum.defjvp
@@ -268,78 +278,15 @@ def _at_bound(point: jax.Array, gradient: jax.Array) -> jax.Array:
     return ((point <= low) & (gradient > 0)) | ((point >= high) & (gradient < 0))
 
 
-def _levenberg_marquardt(residuals, point: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """A minimum of sum r^2 over the box from a point in it, the steps taken, and whether it is one.
-
-    It is where Gauss and Newton's step would lower the sum by no more than 1e-10 of it (1e-5 in float32), a small part
-    of what the quotes' errors leave open; or where the fit is exact. The solver of optimistix knows no box and asks for
-    steps that change neither point nor sum, which rounding keeps some slices from.
-    """
-    eps = jnp.finfo(point.dtype).eps
-    exact, enough = (100 * eps) ** 2, 1e-10 if point.dtype == jnp.float64 else 1e-5
-    low, high = (jnp.asarray(bound, point.dtype) for bound in _BOX)
-
-    def about(point):
-        """r'r, J'J with a diagonal of ones, J'r in that scale, and the scale; without the coordinates at bounds."""
-        r, jacobian = residuals(point), jax.jacfwd(residuals)(point)
-        jacobian = jnp.where(_at_bound(point, jacobian.T @ r), 0.0, jacobian)
-        norm = jnp.sqrt((jacobian**2).sum(0))
-        scale = jnp.where(norm > 0, norm, 1.0)
-        jacobian = jacobian / scale
-        return (r**2).sum(), jacobian.T @ jacobian, jacobian.T @ r, scale
-
-    def unfinished(state):
-        _, _, num_steps, _, met = state
-        return (num_steps < _MAX_STEPS) & ~met
-
-    def step(state):
-        point, here, num_steps, damping, _ = state
-        _, gram, gradient, scale = here
-        tried = jnp.clip(point - _solved(gram, gradient, damping) / scale, low, high)
-        then = about(tried)
-        better = then[0] < here[0]
-        here = jax.tree.map(lambda new, old: jnp.where(better, new, old), then, here)
-        left = here[2] @ _solved(here[1], here[2], 100 * eps)  # what the linear model could still gain
-        met = (left <= enough * here[0]) | (here[0] <= exact)
-        damping = jnp.clip(jnp.where(better, damping / 5, damping * 4), eps, 1 / eps)
-        return jnp.where(better, tried, point), here, num_steps + 1, damping, met
-
-    # Nothing is known of the start: the first step stays there, which spares a second copy of all this.
-    nothing = (
-        jnp.asarray(jnp.inf, point.dtype),
-        jnp.eye(2, dtype=point.dtype),
-        jnp.zeros_like(point),
-        jnp.ones_like(point),
-    )
-    start = (point, nothing, jnp.zeros((), jnp.int32), jnp.asarray(5e-2, point.dtype), jnp.asarray(False))
-    point, _, num_steps, _, met = jax.lax.while_loop(unfinished, step, start)
-    return point, num_steps, met
-
-
-def _solved(gram: jax.Array, right: jax.Array, damping) -> jax.Array:
-    """(A + damping I)^-1 b for a small positive matrix, by Cholesky's factor written out: no call of LAPACK a slice."""
-    size = len(right)
-    lower = [[gram[i, j] for j in range(i + 1)] for i in range(size)]
-    for i in range(size):
-        for j in range(i):
-            rest = lower[i][j] - sum(lower[i][k] * lower[j][k] for k in range(j))
-            lower[i][j] = rest / lower[j][j]
-        square = gram[i, i] + damping - sum(lower[i][k] ** 2 for k in range(i))
-        lower[i][i] = jnp.sqrt(jnp.maximum(square, jnp.finfo(gram.dtype).eps * gram[i, i]) + jnp.finfo(gram.dtype).tiny)
-    x = [right[i] for i in range(size)]
-    for i in range(size):
-        x[i] = (x[i] - sum(lower[i][k] * x[k] for k in range(i))) / lower[i][i]
-    for i in reversed(range(size)):
-        x[i] = (x[i] - sum(lower[k][i] * x[k] for k in range(i + 1, size))) / lower[i][i]
-    return jnp.stack(x)
-
-
 def _std_error(svi: Svi, k, weight, residual, count) -> Svi:
     jacobian = jax.jacfwd(lambda one: one.total_variance(k))(svi)
     columns = jnp.stack(jax.tree.leaves(jacobian), -1) * weight[:, None]
     norm = jnp.sqrt((columns**2).sum(0))
     scaled = columns / jnp.where(norm > 0, norm, 1.0)
-    inverse = jax.vmap(lambda unit: _solved(scaled.T @ scaled, unit, 0.0))(jnp.eye(5, dtype=k.dtype))
+    unit = jnp.eye(5, dtype=k.dtype)
+    # So much of the unit matrix that a singular one has a Cholesky factor, and derivatives stay finite.
+    gram = scaled.T @ scaled + 100 * jnp.finfo(k.dtype).eps * unit
+    inverse = jax.scipy.linalg.solve(gram, unit, assume_a="pos")
     variance = ((weight * residual) ** 2).sum() / jnp.maximum(count - 5, 1)
     square = variance * jnp.diag(inverse) / jnp.where(norm > 0, norm, 1.0) ** 2
     known = (square >= 0) & (count > 5) & jnp.all(norm > 0)
