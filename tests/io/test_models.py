@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import json
 
+import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import quantjax
 from quantjax import io
-from quantjax.pricing import Heston, OptionQuotes
+from quantjax.pricing import Black, FullTruncationEuler, Heston, OptionQuotes, QuadraticExponential
 
+HESTON = (
+    '{"model": "Heston", "parameters": {"v0": 0.1, "kappa": 1, "theta": 0.2, "xi": 0.5, "rho": -0.7}, '
+    '"settings": {"scheme": %s}}'
+)
 MODEL = Heston(v0=0.1 + 0.2, kappa=1 / 3, theta=1e-17, xi=0.6, rho=-0.7)
 
 
@@ -19,7 +26,45 @@ def test_there_and_back_to_the_last_digit(tmp_path):
     assert type(back) is Heston
     for name in ("v0", "kappa", "theta", "xi", "rho"):
         assert float(getattr(back, name)) == float(getattr(MODEL, name))
-    assert json.loads(path.read_text())["model"] == "Heston"
+    content = json.loads(path.read_text())
+    assert (content["model"], content["format"], content["quantjax"]) == ("Heston", 1, quantjax.__version__)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        MODEL,
+        Black(0.2),
+        Heston(0.04, 1.5, 0.04, 0.5, -0.7, scheme=FullTruncationEuler(steps_per_year=500.0)),
+        Heston(0.04, 1.5, 0.04, 0.5, -0.7, scheme=QuadraticExponential(substeps=4)),
+        Heston(*(jnp.float32(x) for x in (0.1, 1.5, 0.04, 0.5, -0.7))),
+    ],
+    ids=["default", "black", "euler", "substeps", "float32"],
+)
+def test_what_is_read_equals_what_was_written(tmp_path, model):
+    assert eqx.tree_equal(io.read_model(io.write_model(tmp_path / "model.json", model)), model)
+
+
+def test_files_without_format_and_settings_are_read(tmp_path):
+    path = tmp_path / "model.json"
+    path.write_text('{"model": "Heston", "parameters": {"v0": 0.1, "kappa": 1, "theta": 0.2, "xi": 0.5, "rho": -0.7}}')
+    assert eqx.tree_equal(io.read_model(path), Heston(0.1, 1.0, 0.2, 0.5, -0.7))
+
+
+def test_a_format_of_later_is_refused(tmp_path):
+    path = io.write_model(tmp_path / "model.json", MODEL)
+    path.write_text(path.read_text().replace('"format": 1', '"format": 2').replace(quantjax.__version__, "9.0"))
+    with pytest.raises(io.DataError, match=r"format 1, got 2, written by quantjax 9\.0; read it with that version"):
+        io.read_model(path)
+
+
+def test_a_scheme_of_ones_own_is_not_written(tmp_path):
+    class Own(QuadraticExponential):
+        pass
+
+    with pytest.raises(TypeError, match="expected scheme as a class"):
+        io.write_model(tmp_path / "model.json", Heston(0.04, 1.5, 0.04, 0.5, -0.7, scheme=Own()))
+    assert not (tmp_path / "model.json").exists()
 
 
 def test_a_batch(tmp_path):
@@ -42,6 +87,13 @@ def test_what_is_no_model_is_not_written(tmp_path):
         ('{"model": "OptionQuotes", "parameters": {}}', "name of a model"),
         ('{"model": "Heston", "parameters": {"v0": 0.04}}', "expected the parameters"),
         ('{"model": "Heston", "parameters": null}', "expected the parameters"),
+        ('{"model": "Black", "parameters": {"vol": "high"}}', "as numbers"),
+        ('{"model": "Black", "parameters": {"vol": 0.2}, "dtypes": {"vol": "float33"}}', "as numbers"),
+        ('{"model": "Black", "parameters": {"vol": 0.2}, "dtypes": []}', "as numbers"),
+        ('{"model": "Black", "parameters": {"vol": 0.2}, "settings": {"scheme": 1}}', "settings of Black"),
+        ('{"format": [1], "model": "Black", "parameters": {"vol": 0.2}}', "format 1"),
+        (HESTON % '{"class": "calibrate", "fields": {}}', "class of quantjax.pricing"),
+        (HESTON % '{"class": "QuadraticExponential", "fields": {"speed": 2}}', "with its fields"),
     ],
 )
 def test_garbage_is_refused(tmp_path, content, match):
