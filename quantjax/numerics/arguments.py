@@ -25,9 +25,11 @@ __all__ = [
 
 
 def as_floating(array, name: str) -> jax.Array:
-    """A JAX array of floating numbers, of the dtype that the array has; integers take JAX's default.
+    """A JAX array of floating numbers, of the dtype that the array has; integers and Decimals take JAX's default.
 
-    Raises ValueError for float64 while JAX's x64 mode is off, which would cut the digits silently. Broadcasting.
+    Raises ValueError for float64 while JAX's x64 mode is off, which would cut the digits silently, and TypeError for
+    what is no array of real numbers: text, dates, None, objects, rows of unequal lengths, complex numbers.
+    Broadcasting.
 
     >>> as_floating([1, 2], "x").dtype == jnp.result_type(float)
     True
@@ -37,8 +39,14 @@ def as_floating(array, name: str) -> jax.Array:
             f"expected {name} in float32 while JAX's x64 mode is off, got float64; call "
             "jax.config.update('jax_enable_x64', True) at the start, or pass float32 arrays for float32 results"
         )
-    array = jnp.asarray(array)
-    return array if jnp.issubdtype(array.dtype, jnp.floating) else array.astype(jnp.result_type(float))
+    try:
+        numbers = jnp.asarray(float(array) if isinstance(array, Decimal) else array)
+    except (TypeError, ValueError, OverflowError):
+        numbers = None
+    if numbers is None or not jnp.isrealobj(numbers):
+        kind = f"dtype {array.dtype}" if hasattr(array, "dtype") else type(array).__name__
+        raise TypeError(f"expected {name} as numbers in rows of one length, got {array!r:.80} ({kind})")
+    return numbers if jnp.issubdtype(numbers.dtype, jnp.floating) else numbers.astype(jnp.result_type(float))
 
 
 def plain(value: Any) -> Any:

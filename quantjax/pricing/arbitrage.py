@@ -69,6 +69,8 @@ def slice_arbitrage(strike, bid, ask, discount: jax.typing.ArrayLike = 1.0) -> S
     ([False, True, False], 0.95)
     """
     strike, bid, ask = (as_floating(x, name) for x, name in ((strike, "strike"), (bid, "bid"), (ask, "ask")))
+    if strike.ndim == 0:
+        raise ValueError("expected strikes [..., strike], got a number; arbitrage is between the calls of an expiry")
     return _slice(strike, bid, ask, jnp.asarray(discount, bid.dtype))
 
 
@@ -137,6 +139,8 @@ def calendar_arbitrage(
     """
     strike, bid = as_floating(strike, "strike"), as_floating(bid, "bid")
     later_strike, later_ask = as_floating(later_strike, "later_strike"), as_floating(later_ask, "later_ask")
+    if strike.ndim == 0 or later_strike.ndim == 0:
+        raise ValueError("expected strikes [..., strike] and later strikes [..., later], got a number for them")
     numbers = (jnp.asarray(x, bid.dtype) for x in (forward, discount, later_forward, later_discount))
     return _calendar(strike, bid, later_strike, later_ask, *numbers)
 

@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from quantjax.numerics.fusion import in_one_loop
 from quantjax.numerics.special import mills_ratio, mills_slope, normal_cdf, normal_pdf
-from quantjax.pricing.arguments import as_call, as_operands
+from quantjax.pricing.arguments import as_operands
 from quantjax.pricing.black import intrinsic_value, total_deviation
 from quantjax.pricing.householder import bachelier_start, householder_step
 from quantjax.pricing.normalised_black import split_moneyness
@@ -37,9 +37,10 @@ def bachelier_price(forward, strike, maturity, vol, discount: ArrayLike = 1.0, c
     """
     operands = as_operands(
         {"forward": forward, "strike": strike, "maturity": maturity, "vol": vol, "discount": discount},
+        call,
         any_sign=("forward", "strike"),
     )
-    return _bachelier_price(*operands, as_call(call))
+    return _bachelier_price(*operands)
 
 
 @jax.jit
@@ -86,10 +87,11 @@ def bachelier_implied_vol(price, forward, strike, maturity, discount: ArrayLike 
     """
     operands = as_operands(
         {"price": price, "forward": forward, "strike": strike, "maturity": maturity, "discount": discount},
+        call,
         positive=("maturity", "discount"),
         any_sign=("forward", "strike"),
     )
-    return _bachelier_implied_vol(*operands, as_call(call))
+    return _bachelier_implied_vol(*operands)
 
 
 @jax.jit

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Bool, Float
 
-from quantjax.pricing.arguments import as_call, as_operands
+from quantjax.pricing.arguments import as_operands
 from quantjax.pricing.normalised_black import log_moneyness, normalised_price
 
 __all__ = ["black_price", "intrinsic_value", "moneyness", "total_deviation"]
@@ -40,9 +40,10 @@ def black_price(forward, strike, maturity, vol, discount: ArrayLike = 1.0, call:
     """
     operands = as_operands(
         {"forward": forward, "strike": strike, "maturity": maturity, "vol": vol, "discount": discount},
+        call,
         positive=("forward",),
     )
-    return _black_price(*operands, as_call(call))
+    return _black_price(*operands)
 
 
 @jax.jit

@@ -9,7 +9,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from quantjax.numerics.special import normal_cdf, normal_pdf
-from quantjax.pricing.arguments import as_call, as_operands
+from quantjax.pricing.arguments import as_operands
 from quantjax.pricing.bachelier import bachelier_price
 from quantjax.pricing.black import black_price, moneyness, total_deviation
 
@@ -62,9 +62,10 @@ def black_greeks(forward, strike, maturity, vol, discount: ArrayLike = 1.0, call
     """
     operands = as_operands(
         {"forward": forward, "strike": strike, "maturity": maturity, "vol": vol, "discount": discount},
+        call,
         positive=("forward", "discount"),
     )
-    return _black_greeks(*operands, as_call(call))
+    return _black_greeks(*operands)
 
 
 @jax.jit
@@ -101,10 +102,11 @@ def bachelier_greeks(forward, strike, maturity, vol, discount: ArrayLike = 1.0, 
     """
     operands = as_operands(
         {"forward": forward, "strike": strike, "maturity": maturity, "vol": vol, "discount": discount},
+        call,
         positive=("discount",),
         any_sign=("forward", "strike"),
     )
-    return _bachelier_greeks(*operands, as_call(call))
+    return _bachelier_greeks(*operands)
 
 
 @jax.jit

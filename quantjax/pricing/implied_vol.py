@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from quantjax.numerics.fusion import in_one_loop
 from quantjax.numerics.polynomials import horner
 from quantjax.numerics.special import mills_ratio
-from quantjax.pricing.arguments import as_call, as_operands
+from quantjax.pricing.arguments import as_operands
 from quantjax.pricing.black import intrinsic_value
 from quantjax.pricing.householder import bachelier_start, householder_step
 from quantjax.pricing.normalised_black import log_moneyness, split_moneyness, tail_factor
@@ -53,9 +53,10 @@ def implied_vol(price, forward, strike, maturity, discount: ArrayLike = 1.0, cal
     """
     operands = as_operands(
         {"price": price, "forward": forward, "strike": strike, "maturity": maturity, "discount": discount},
+        call,
         positive=("forward", "strike", "maturity", "discount"),
     )
-    return _implied_vol(*operands, as_call(call))
+    return _implied_vol(*operands)
 
 
 @jax.jit

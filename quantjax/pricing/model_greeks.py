@@ -68,12 +68,12 @@ def greeks(
     >>> round(float(found.delta), 6), round(float(found.gamma), 6), round(float(found.parameters.v0), 4)
     (0.639301, 0.02301, 49.7575)
     """
-    strikes, maturities = as_floating(strikes, "strikes"), as_floating(maturities, "maturities")
-    forward, discount = as_floating(forward, "forward"), as_floating(discount, "discount")
     # What is known of the arguments is checked here, outside of the compiled part.
     jax.eval_shape(
         lambda: price(model, strikes, maturities, forward=forward, discount=discount, call=call, engine=engine, key=key)
     )
+    strikes, maturities = as_floating(strikes, "strikes"), as_floating(maturities, "maturities")
+    forward, discount = as_floating(forward, "forward"), as_floating(discount, "discount")
     return _greeks(model, strikes, maturities, forward, discount, call, engine, key)
 
 

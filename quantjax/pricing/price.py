@@ -51,11 +51,12 @@ def price(
     scalar maturity or strike the result lacks that axis. `engine`: `Lewis()` if not given, `Cos(...)`, or
     `MonteCarlo(...)`, which alone takes a `key` (`simulate_price` gives its standard errors as well).
 
-    NaN strikes give NaN, and a gradient of 0; a maturity of 0 gives the intrinsic value; negative maturities, strikes
-    and forwards that are only known when computing give NaN. Per item: the model's parameters are scalars, and for many
+    Strikes that are NaN or infinite give NaN, and a gradient of 0; a maturity of 0 gives the intrinsic value;
+    maturities and forwards that are NaN or infinite give NaN, and so do maturities, strikes and forwards out of range
+    that are only known when computing. Per item: the model's parameters are scalars, and for many
     models there is `jax.vmap`; jit and grad with respect to the model and everything else work. Raises ValueError for
-    shapes that do not fit, for negative maturities, strikes, forwards or discounts that are known, and for float64
-    arrays while JAX's x64 mode is off.
+    shapes that do not fit, for negative maturities, strikes, forwards or discounts that are known, and for Python
+    floats and float64 arrays while JAX's x64 mode is off; TypeError for what is no number, model or engine.
 
     >>> from quantjax.pricing import Heston
     >>> model = Heston(v0=0.04, kappa=1.5, theta=0.04, xi=0.5, rho=-0.7)
@@ -64,6 +65,8 @@ def price(
     [[12.1302, 5.119, 1.1511], [13.7132, 7.0243, 2.6047]]
     """
     engine = Lewis() if engine is None else engine
+    if isinstance(engine, type) or not hasattr(engine, "normalised_price"):
+        raise TypeError(f"expected engine as Lewis(), Cos(...) or MonteCarlo(...), got {engine!r}")
     arguments, shape = as_surface(model, strikes, maturities, forward, discount, call)
     # Monte Carlo chooses its steps by the maturities, which it cannot while they are traced.
     run = _compiled if getattr(engine, "traceable", True) else _price_table
@@ -91,8 +94,8 @@ def price_error(
     True
     """
     engine = Lewis() if engine is None else engine
-    if not hasattr(engine, "normalised_error"):
-        raise TypeError(f"expected an engine with normalised_error, Lewis or Cos, got {engine!r}")
+    if isinstance(engine, type) or not hasattr(engine, "normalised_error"):
+        raise TypeError(f"expected an engine with normalised_error, Lewis() or Cos(...), got {engine!r}")
     arguments, shape = as_surface(model, strikes, maturities, forward, discount, call)
     return _error_table(model, arguments, engine).reshape(shape)
 
@@ -128,7 +131,8 @@ def _inside(arguments: SurfaceArguments) -> tuple[jax.Array, jax.Array, jax.Arra
     What is not priced takes values at which everything, derivatives too, is finite.
     """
     strikes, maturities, forward, _, _ = arguments
-    known = (strikes >= 0) & ((maturities >= 0) & (forward > 0))[:, None]
+    known = (strikes >= 0) & (strikes < jnp.inf)
+    known &= ((maturities >= 0) & (maturities < jnp.inf) & (forward > 0) & (forward < jnp.inf))[:, None]
     positive = known & (strikes > 0)
     safe_forward = jnp.where(forward > 0, forward, 1.0)[:, None]
     log_moneyness = jnp.log(jnp.where(positive, strikes, safe_forward) / safe_forward)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Bool, Float
 
 from quantjax.numerics.arguments import as_floating, holds
-from quantjax.pricing.arguments import as_call
+from quantjax.pricing.arguments import as_call, check_precision
 
 __all__ = ["SurfaceArguments", "as_surface"]
 
@@ -26,6 +26,9 @@ class SurfaceArguments(NamedTuple):
 
 def as_surface(model, strikes, maturities, forward, discount, call) -> tuple[SurfaceArguments, tuple[int, ...]]:
     """The arguments of `price`, and the shape of its result. Raises as `price`."""
+    if isinstance(model, type) or not (hasattr(model, "log_cf") or hasattr(model, "simulate")):
+        raise TypeError(f"expected a model with log_cf(u, t) or simulate(...), such as Heston(...), got {model!r:.80}")
+    check_precision({"strikes": strikes, "maturities": maturities, "forward": forward})
     strikes, maturities = as_floating(strikes, "strikes"), as_floating(maturities, "maturities")
     forward, discount = as_floating(forward, "forward"), as_floating(discount, "discount")
     if any(jnp.ndim(leaf) for leaf in jax.tree.leaves(model)):
