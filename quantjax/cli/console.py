@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -40,11 +41,20 @@ def say(text: str) -> None:
 
 
 def show(result: Mapping[str, Any], *, as_json: bool) -> None:
-    """A command's result on stdout: JSON, or a line for each entry, nested ones indented."""
+    """A command's result on stdout: JSON, null for NaN and infinity, or a line for each entry, nested ones indented."""
     if as_json:
-        print(json.dumps(result, indent=2, default=str))
+        print(json.dumps(_finite(result), indent=2, default=str, allow_nan=False))
         return
     _lines(result, 0)
+
+
+def _finite(value: Any) -> Any:
+    """The same with None for NaN and infinity, for which JSON has no words."""
+    if isinstance(value, Mapping):
+        return {key: _finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _lines(entries: Mapping[str, Any], depth: int) -> None:

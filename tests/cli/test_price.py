@@ -40,6 +40,20 @@ def test_black_there_and_back():
     assert beyond["implied_vols"]["1"]["100"] is None
 
 
+def test_json_has_null_where_there_is_no_finite_number():
+    def refuse(constant: str):
+        raise AssertionError(f"{constant} is no JSON")
+
+    # At its bound a call's vol is infinite, and beyond it there is none.
+    where = ("--price", "100,120,nan", "--forward", "100", "--strikes", "90,100,110", "--maturities", "1")
+    result = run(app, ["price", "black", *where, "--json"])
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout, parse_constant=refuse)
+    assert list(found["implied_vols"]["1"].values()) == [None] * 3
+    assert found["prices"]["1"] == {"90": 100.0, "100": 120.0, "110": None}
+    assert "inf" in run(app, ["price", "black", *where]).stdout
+
+
 def test_heston_surface_and_model_file(tmp_path: Path):
     where = ("--spot", "100", "--rate", "0.02", "--strikes", "90,100", "--maturities", "0.5,1")
     found = as_json("heston", *HESTON, *where)
