@@ -19,10 +19,10 @@ from quantjax.report import error_by_maturity, residuals, smiles
 path = chosen_chain()
 chain = io.load_chain(path)
 quotes = chain.quotes(min_maturity=7 / 365, max_maturity=3.0, max_deviations=2.5, max_strikes=24)
-start = pricing.Heston(v0=0.04, kappa=2.0, theta=0.04, xi=0.8, rho=-0.5)
-found = jax.jit(pricing.calibrate)(start, quotes)
+found = pricing.calibrate(pricing.initial_heston(quotes), quotes)
 print(f"{chain.symbol} as of {chain.as_of}")
 print(found.summary)
+print(found.by_maturity().round(3).to_string(index=False))
 if path.parent == OUT:
     print("made with", {name: float(getattr(TRUTH, name)) for name in found.parameters})
 
@@ -32,11 +32,11 @@ print("mean vol points by 1 % more xi, by expiry:", (by_xi * float(found.model.x
 
 OUT.mkdir(parents=True, exist_ok=True)
 svi = pricing.fit_svi_slices(quotes)
-fitted = np.asarray(quotes.vols) + np.asarray(found.errors) / 100
+fitted = quotes.vols + found.errors / 100
 for name, figure in {
     "heston_smiles": smiles(quotes, {"Heston": fitted}, svi=svi),
-    "heston_errors": error_by_maturity(quotes, {"Heston": np.asarray(found.errors)}),
-    "heston_residuals": residuals(quotes, np.asarray(found.errors), name="Heston model"),
+    "heston_errors": error_by_maturity(quotes, {"Heston": found.errors, "SVI": svi.errors(quotes)}),
+    "heston_residuals": residuals(quotes, found.errors, name="Heston model"),
 }.items():
     figure.savefig(OUT / f"{name}.png", dpi=160)
 io.write_model(OUT / "heston.json", found.model)

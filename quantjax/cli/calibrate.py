@@ -11,14 +11,12 @@ from quantjax.cli.chain_options import AsOf, Chain, ChainFormat, Rate, Spot
 from quantjax.cli.console import AsJson, progress, say, show
 
 if TYPE_CHECKING:
-    import jax
-    import numpy as np
     import pandas as pd
 
     from quantjax import io
-    from quantjax.pricing import Calibration, Heston, OptionQuotes, SviFit
+    from quantjax.pricing import Calibration, SviFit
 
-__all__ = ["calibrate", "first_heston", "fit_chain"]
+__all__ = ["calibrate"]
 
 _MODELS = ("heston",)
 
@@ -63,9 +61,10 @@ def calibrate(
             max_strikes=max_strikes,
         )
         bar.update(task, description="fitting", state=f"{int(quotes.num_quotes)} quotes")
-        found = fit_chain(quotes, starts=starts, key=jax.random.key(seed))
+        start = pricing.initial_heston(quotes)
+        found = pricing.calibrate(start, quotes, starts=starts, key=jax.random.key(seed))
         svi = pricing.fit_svi_slices(quotes)
-        table = by_maturity(data, found, svi)
+        table = _by_expiry(data, found, svi)
         result = _numbers(data, found, table)
         if out is not None:
             bar.update(task, description="writing")
@@ -79,48 +78,17 @@ def calibrate(
     show(result, as_json=as_json)
 
 
-def fit_chain(quotes: OptionQuotes, *, starts: int = 4, key: jax.Array) -> Calibration:
-    """Heston fitted to quotes from the guess of `first_heston` and others about it. Driver."""
-    import jax
-
-    from quantjax import pricing
-
-    fit = jax.jit(pricing.calibrate, static_argnames="starts")
-    return fit(first_heston(quotes), quotes, starts=starts, key=key)
-
-
-def first_heston(quotes: OptionQuotes) -> Heston:
-    """A start: variances of the shortest and longest expiry at the forward, the sign of rho from the skew."""
+def _by_expiry(data: io.OptionChain, found: Calibration, svi: SviFit) -> pd.DataFrame:
+    """`Calibration.by_maturity` with what the chain knows of the expiries, and how well SVI does."""
     import numpy as np
 
-    from quantjax import pricing
-
-    k, vols = np.asarray(quotes.log_moneyness), np.asarray(quotes.vols)
-    near = np.nanargmin(np.where(np.isfinite(vols), np.abs(k), np.nan), axis=1)
-    variance = vols[np.arange(len(vols)), near] ** 2
-    known = np.isfinite(k) & np.isfinite(vols)
-    slope = np.polyfit(k[known], vols[known], 1)[0]
-    rho = float(np.clip(4 * slope, -0.7, 0.7))
-    return pricing.Heston(v0=float(variance[0]), kappa=2.0, theta=float(variance[-1]), xi=0.8, rho=rho)
-
-
-def by_maturity(data: io.OptionChain, found: Calibration, svi: SviFit) -> pd.DataFrame:
-    """A row an expiry: quotes, root mean square errors of model and SVI and mean half-spread, in vol points."""
-    import numpy as np
-
-    quotes = found.quotes
-    vols = np.asarray(quotes.vols)
-    maturity = np.asarray(quotes.maturities)
-    every = data.expiries.set_index("maturity")
-    table = every.loc[maturity, ["expiry", "settlement", "forward", "discount", "atm_vol"]].reset_index()
-    table["num_quotes"] = np.isfinite(vols).sum(axis=1)
-    errors = {"rmse": np.asarray(found.errors), "svi_rmse": _svi_errors(quotes, svi)}
-    for name, error in errors.items():
-        table[name] = np.sqrt(np.nanmean(error**2, axis=1))
-    table["half_spread"] = np.nanmean(50 * (np.asarray(quotes.ask_vols) - np.asarray(quotes.bid_vols)), axis=1)
-    table["svi_min_density"] = np.asarray(svi.min_density)
-    table["svi_converged"] = np.asarray(svi.converged)
-    return table
+    table = found.by_maturity().assign(
+        svi_rmse=np.sqrt(np.nanmean(np.square(svi.errors(found.quotes)), axis=1)),
+        svi_min_density=np.asarray(svi.min_density),
+        svi_converged=np.asarray(svi.converged),
+    )
+    expiries = data.expiries[["maturity", "expiry", "settlement", "forward", "discount", "atm_vol"]]
+    return expiries.merge(table, on="maturity", validate="one_to_one")
 
 
 def _numbers(data: io.OptionChain, found: Calibration, table: pd.DataFrame) -> dict[str, Any]:
@@ -138,6 +106,8 @@ def _numbers(data: io.OptionChain, found: Calibration, table: pd.DataFrame) -> d
         "feller_ratio": float(model.feller_ratio()),
         "rmse_vol_points": float(found.rmse),
         "max_error_vol_points": float(found.max_error),
+        "engine_error_vol_points": _number(found.engine_error),
+        "quotes_without_model_vol": int(found.num_without_vol),
         "converged": bool(found.converged),
         "message": found.message,
         "condition_number": _number(found.condition_number),
@@ -161,6 +131,10 @@ def _text(result: dict[str, Any]) -> dict[str, Any]:
         for row in result["by_maturity"]
     }
     lines["error"] = f"{result['rmse_vol_points']:.3g} vol points rmse, {result['max_error_vol_points']:.3g} at most"
+    if result["quotes_without_model_vol"]:
+        lines["not in the error"] = f"{result['quotes_without_model_vol']} quotes, at which the model has no vol"
+    off = result["engine_error_vol_points"]
+    lines["engine"] = "its error is no number" if off is None else f"off by {off:.2g} vol points at most"
     lines["fit"] = f"{result['message']}, {result['steps']} steps"
     lines["quotes of the chain"] = result["chain_report"] | {
         name: count for name, count in result["counts"].items() if name not in ("rows", "rows_read")
@@ -185,9 +159,7 @@ def _write(
         fitted = quotes.vols + found.errors / 100
         figures = {
             "smiles": report.smiles(quotes, {"Heston": fitted}, svi=svi, names=names),
-            "error_by_maturity": report.error_by_maturity(
-                quotes, {"Heston": found.errors, "SVI": _svi_errors(quotes, svi)}
-            ),
+            "error_by_maturity": report.error_by_maturity(quotes, {"Heston": found.errors, "SVI": svi.errors(quotes)}),
             "residuals": report.residuals(quotes, found.errors, name="Heston model"),
         }
     out.mkdir(parents=True, exist_ok=True)
@@ -198,13 +170,3 @@ def _write(
         figure.savefig(out / f"{name}.png", dpi=160)
         files.append(out / f"{name}.png")
     return files
-
-
-def _svi_errors(quotes: OptionQuotes, svi: SviFit) -> np.ndarray:
-    """SVI's vols less the quoted ones, in vol points."""
-    import jax
-    import numpy as np
-
-    from quantjax.pricing import Svi
-
-    return 100 * np.asarray(jax.vmap(Svi.implied_vol)(svi.svi, quotes.log_moneyness, quotes.maturities) - quotes.vols)

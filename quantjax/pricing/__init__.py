@@ -4,7 +4,14 @@ from quantjax.pricing.arbitrage import CalendarArbitrage, SliceArbitrage, calend
 from quantjax.pricing.bachelier import bachelier_implied_vol, bachelier_price
 from quantjax.pricing.black import black_price
 from quantjax.pricing.black_model import Black
-from quantjax.pricing.calibration import Calibration, CalibrationReason, LevenbergMarquardt, Optax, calibrate
+from quantjax.pricing.calibration import (
+    Calibration,
+    CalibrationReason,
+    LevenbergMarquardt,
+    Optax,
+    calibrate,
+    initial_heston,
+)
 from quantjax.pricing.forwards import forward_curve
 from quantjax.pricing.fourier import Cos, Lewis
 from quantjax.pricing.greeks import Greeks, bachelier_greeks, black_greeks
@@ -78,6 +85,7 @@ __all__ = [
     "forward_curve",
     "greeks",
     "implied_vol",
+    "initial_heston",
     "price",
     "price_error",
     "simulate_price",

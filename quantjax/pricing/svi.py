@@ -93,6 +93,14 @@ class SviFit(eqx.Module):
     num_steps: Int[jax.Array, "*batch"]
     converged: Bool[jax.Array, "*batch"]
 
+    def errors(self, quotes: OptionQuotes) -> Float[jax.Array, "maturity strike"]:
+        """Vols of the slices less those of the quotes they were fitted to by `fit_svi_slices`, in vol points.
+
+        NaN where there is no quote, and where w is negative. Per item.
+        """
+        vols = jax.vmap(Svi.implied_vol)(self.svi, quotes.log_moneyness, quotes.maturities)
+        return 100 * (vols - quotes.vols)
+
 
 def fit_svi(log_moneyness, total_variance, error: jax.typing.ArrayLike = 1.0) -> SviFit:
     """SVI by weighted least squares: min over the parameters of sum ((w(k_i) - w_i) / e_i)^2.
@@ -131,8 +139,8 @@ def fit_svi_slices(quotes: OptionQuotes) -> SviFit:
     """`fit_svi` of every expiry of a surface: a result with a leading axis `[maturity]`.
 
     The error of a total variance is that of its vol, 2 vol T / weight. Rows are fitted each on its own: a calendar
-    arbitrage between them is possible. Smooth vols at the quotes are `jax.vmap(Svi.implied_vol)(fit.svi,
-    quotes.log_moneyness, quotes.maturities)`. Per item. Raises ValueError for a stack of surfaces.
+    arbitrage between them is possible. Smooth vols at the quotes are `quotes.vols + fit.errors(quotes) / 100`. Per
+    item. Raises ValueError for a stack of surfaces.
 
     >>> quotes = OptionQuotes.from_vols(
     ...     [80.0, 90.0, 100.0, 110.0, 120.0], [0.5], [[0.27, 0.235, 0.21, 0.2, 0.199]], forward=100.0)

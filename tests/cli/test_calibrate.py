@@ -38,6 +38,8 @@ def test_finds_the_parameters_that_made_the_chain(chain, made, tmp_path):
         assert one["value"] == pytest.approx(float(getattr(made["TRUTH"], name)), rel=0.01)
         assert 0 < one["std_error"] < 0.1 * abs(one["value"])  # what the spreads of the quotes leave open
     assert found["rmse_vol_points"] < 0.02
+    assert found["engine_error_vol_points"] < 1e-4
+    assert found["quotes_without_model_vol"] == sum(row["num_without_vol"] for row in found["by_maturity"]) == 0
     assert [row["num_quotes"] for row in found["by_maturity"]] == [13] * 4
     assert [row["settlement"] for row in found["by_maturity"]] == ["PM", "AM", "PM", "AM"]
     assert all(row["rmse"] < 0.05 and row["svi_rmse"] < 0.1 for row in found["by_maturity"])
@@ -50,6 +52,7 @@ def test_finds_the_parameters_that_made_the_chain(chain, made, tmp_path):
     assert {"model_vol", "error"} <= set(errors)
     text = run(app, arguments)  # compiled already
     assert "2019-06-21 AM" in text.stdout
+    assert "vol points at most" in text.stdout
     assert "--out DIR" in text.stderr
 
 

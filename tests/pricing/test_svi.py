@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from jax.scipy.stats import norm
 
-from quantjax.pricing.svi import Svi, fit_svi
+from quantjax.pricing.quotes import OptionQuotes
+from quantjax.pricing.svi import Svi, fit_svi, fit_svi_slices
 from tests.assertions import assert_close
 
 K = np.linspace(-0.6, 0.4, 25)
@@ -130,6 +131,17 @@ def test_derivative_is_the_difference():
     step = 1e-3
     difference = (at_the_money(step) - at_the_money(-step)) / (2 * step)
     np.testing.assert_allclose(jax.jvp(at_the_money, (0.0,), (1.0,))[1], difference, rtol=1e-4)
+
+
+def test_errors_at_the_quotes():
+    vols = np.array([[0.27, 0.235, 0.21, 0.2, 0.199], [0.25, 0.23, np.nan, 0.2, 0.21]])
+    quotes = OptionQuotes.from_vols([80.0, 90.0, 100.0, 110.0, 120.0], [0.5, 1.0], vols, forward=100.0)
+    fit = fit_svi_slices(quotes)
+    one = jax.tree.map(lambda leaf: leaf[0], fit.svi)
+    expected = 100 * (one.implied_vol(quotes.log_moneyness[0], 0.5) - vols[0])
+    assert_close(fit.errors(quotes)[0], expected, scale=1.0)
+    assert np.abs(expected).max() < 0.1
+    assert np.isnan(fit.errors(quotes)[1]).all()  # four quotes are too few
 
 
 def test_float32():

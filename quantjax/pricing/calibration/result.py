@@ -124,3 +124,26 @@ class Calibration(eqx.Module):
         table = self.quotes.to_pandas()
         error = np.asarray(self.errors)[np.isfinite(np.asarray(self.quotes.vols))]
         return table.assign(model_vol=table["vol"] + error / 100, error=error)
+
+    def by_maturity(self):
+        """A row a maturity, in the order of the quotes: how well it is fitted. Of one calibration, outside jit.
+
+        `maturity`; `num_quotes`, and how many of them are `num_without_vol`; `rmse`, `max_error` and the mean
+        `half_spread` of the quotes, in vol points, NaN where there is nothing to take them of.
+        """
+        import numpy as np
+        import pandas as pd
+
+        quotes = self.quotes
+        quoted = np.isfinite(np.asarray(quotes.vols))
+        errors = pd.DataFrame(np.asarray(self.errors))  # its means and maxima pass over NaN
+        half_spreads = pd.DataFrame(50 * (np.asarray(quotes.ask_vols) - np.asarray(quotes.bid_vols)))
+        columns = {
+            "maturity": np.asarray(quotes.maturities),
+            "num_quotes": quoted.sum(axis=1),
+            "num_without_vol": quoted.sum(axis=1) - errors.count(axis=1),
+            "rmse": (errors**2).mean(axis=1) ** 0.5,
+            "max_error": errors.abs().max(axis=1),
+            "half_spread": half_spreads.where(quoted).mean(axis=1),
+        }
+        return pd.DataFrame(columns)

@@ -19,6 +19,7 @@ from quantjax.pricing import (
     OptionQuotes,
     black_price,
     calibrate,
+    initial_heston,
     price,
     stack_quotes,
 )
@@ -277,8 +278,32 @@ def test_quotes_without_a_vol_of_the_model_are_counted():
     assert int(np.isfinite(found.errors).sum()) == 8
     assert "of 1 quotes the model has no vol" in found.summary
     assert found.to_pandas()["error"].isna().sum() == 1
+    table = found.by_maturity()
+    assert table["num_quotes"].tolist() == [5, 4]
+    assert table["num_without_vol"].tolist() == [1, 0]
+    np.testing.assert_allclose(table["rmse"], np.sqrt(np.nanmean(np.square(found.errors), axis=1)))
+    np.testing.assert_allclose(table["max_error"].max(), found.max_error)
+    assert table["half_spread"].isna().all()
     assert int(fit().num_without_vol) == 0
     assert "no vol" not in fit().summary
+
+
+def test_the_start_of_heston_is_near_the_quotes():
+    k = np.log(STRIKES / 100)
+    vols = np.stack([0.2 - 0.1 * k, 0.3 - 0.1 * k, np.full(5, np.nan)])
+    quotes = OptionQuotes.from_vols(STRIKES, [0.5, 1.0, 2.0], vols, forward=100.0)
+    start = initial_heston(quotes)
+    np.testing.assert_allclose([start.v0, start.theta, start.rho], [0.04, 0.09, -0.4])
+    shifted = eqx.tree_at(lambda quotes: quotes.vols, quotes, 50 * quotes.vols)
+    one = OptionQuotes.from_vols([100.0], [1.0], [[0.2]], forward=100.0)
+    for other in (shifted, one, quotes):
+        bounds = initial_heston(other).parameter_bounds()
+        assert all(low < float(getattr(initial_heston(other), name)) < high for name, (low, high) in bounds.items())
+    starts = jax.vmap(initial_heston)(stack_quotes([quotes, one]))
+    np.testing.assert_allclose(starts.v0, [0.04, 0.04])
+    np.testing.assert_allclose(starts.rho, [-0.4, 0.0], atol=1e-12)
+    with pytest.raises(ValueError, match=r"jax\.vmap"):
+        initial_heston(stack_quotes([quotes]))
 
 
 def test_bad_arguments_are_refused():
