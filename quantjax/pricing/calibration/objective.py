@@ -118,10 +118,11 @@ def engine_error(model, errors: Table, market: Market, engine: Engine) -> Float[
     `errors`: of the model, exact, as `vol_errors` gives them second; they tell the vols at which prices become vols.
     NaN for an engine without `normalised_error`.
     """
-    if not hasattr(engine, "normalised_error"):
+    normalised_error = getattr(engine, "normalised_error", None)
+    if normalised_error is None:
         return jnp.full((), jnp.nan, market.vols.dtype)
     maturities = market.maturities
-    prices = engine.normalised_error(model, market.log_moneyness, maturities, market.calls)
+    prices = normalised_error(model, market.log_moneyness, maturities, market.calls)
     has_vol = jnp.isfinite(errors)
     vols = market.vols + jnp.where(has_vol, errors, 0.0)
     vegas = jnp.where(has_vol, normalised_vega(market.log_moneyness, maturities[:, None], vols), market.vegas)
