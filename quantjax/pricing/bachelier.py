@@ -11,7 +11,7 @@ from quantjax.numerics.fusion import in_one_loop
 from quantjax.numerics.special import mills_ratio, mills_slope, normal_cdf, normal_pdf
 from quantjax.pricing.arguments import as_operands
 from quantjax.pricing.black import intrinsic_value, total_deviation
-from quantjax.pricing.householder import bachelier_start, householder_step
+from quantjax.pricing.householder import bachelier_start, householder_step, off_the_money
 from quantjax.pricing.normalised_black import split_moneyness
 
 __all__ = ["bachelier_implied_vol", "bachelier_price"]
@@ -116,8 +116,7 @@ def _bachelier_implied_vol(price, forward, strike, maturity, discount, call) -> 
 @jax.custom_jvp
 def _solve(gap: Value, time_value: Value) -> Value:
     """s with s n(a) - gap N(-a) = time_value, a = gap / s."""
-    # At the money gap / a is the limit of this; so much more of the gap changes s by less than 1e-8 of it.
-    wider = gap + jnp.maximum(1e-9 * time_value, jnp.finfo(gap.dtype).tiny)
+    wider = off_the_money(gap, time_value)
     s = in_one_loop(wider / bachelier_start(in_one_loop(time_value / wider)))
     for _ in range(2):  # of fourth order, from 0.15 %
         inverse = in_one_loop(1 / s)

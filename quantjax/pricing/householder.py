@@ -10,13 +10,14 @@ from __future__ import annotations
 import math
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Float
 
 from quantjax.numerics.fusion import in_one_loop
 from quantjax.numerics.logarithm import vector_log
 from quantjax.numerics.polynomials import horner
 
-__all__ = ["bachelier_start", "householder_step"]
+__all__ = ["bachelier_start", "householder_step", "off_the_money"]
 
 Value = Float[jax.Array, "*batch"]
 
@@ -32,6 +33,15 @@ def bachelier_start(ratio: Value) -> Value:
     """a within 0.15 % for r = n(a) / a - N(-a): Bachelier's time value over |F - K|, a = |F - K| / (vol sqrt T)."""
     log = vector_log(1 + START_SCALE / ratio)
     return in_one_loop(log * horner(START_P, log) / horner(START_Q, log))
+
+
+def off_the_money(gap: Value, target: Value) -> Value:
+    """The gap, |F - K| or y, and a little more for the start, which at the money needs the limit of gap / a there.
+
+    So much changes s by less than 1e-8 of it, in float32 by 1e-4, whose logarithm of 1 + 0.4 / r would else be 0.
+    """
+    share = 1e-9 if gap.dtype == jnp.float64 else 1e-4
+    return gap + jnp.maximum(share * target, jnp.finfo(gap.dtype).tiny)
 
 
 def householder_step(

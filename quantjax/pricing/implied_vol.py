@@ -12,7 +12,7 @@ from quantjax.numerics.polynomials import horner
 from quantjax.numerics.special import mills_ratio
 from quantjax.pricing.arguments import as_operands
 from quantjax.pricing.black import intrinsic_value
-from quantjax.pricing.householder import bachelier_start, householder_step
+from quantjax.pricing.householder import bachelier_start, householder_step, off_the_money
 from quantjax.pricing.normalised_black import log_moneyness, split_moneyness, tail_factor
 
 __all__ = ["implied_vol"]
@@ -114,8 +114,7 @@ def _solve_jvp(primals, tangents):
 
 def _start(y: Value, target: Value, upper: Bool[jax.Array, "*batch"]) -> Value:
     """s within 2.5 %, from Bachelier's, which it is where y and s are small."""
-    # At the money y / a0 is the limit of what follows; this much more of y changes s by less than 1e-8 of it.
-    y = y + jnp.maximum(1e-9 * target, jnp.finfo(y.dtype).tiny)
+    y = off_the_money(y, target)
     ratio = jnp.maximum(jnp.where(upper, 0.5 * target, in_one_loop(target / y) + 0.5 * target), 1e-305)
     a0 = bachelier_start(ratio)
     inverse = in_one_loop(1 / ((1 + a0) * (a0 + y)))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.option_quotes import extreme_quotes, regular_quotes
-from quantjax.pricing import black_greeks, black_price, implied_vol
+from quantjax.pricing import bachelier_implied_vol, bachelier_price, black_greeks, black_price, implied_vol
 from quantjax.pricing.implied_vol import _solve, _start, _steps
 from tests.reference.black import VOLS, exact_vols, relative_errors
 
@@ -154,3 +154,14 @@ def test_transforms_and_one_trace():
     )
     np.testing.assert_allclose(mapped, eager, rtol=1e-15)
     assert implied_vol(10.0, 100.0, np.array([90.0, 100.0, 110.0]), np.ones((2, 1)), call=False).shape == (2, 3)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_at_the_money(dtype):
+    one, vol = dtype(1), np.geomspace(1e-3, 3, 50).astype(dtype)
+    tolerance = 8 * np.finfo(dtype).eps
+    for forward in (dtype(0.013), dtype(100), dtype(65_432.1)):
+        prices = black_price(forward, forward, one, vol)
+        np.testing.assert_allclose(implied_vol(prices, forward, forward, one), vol, rtol=tolerance)
+        prices = bachelier_price(forward, forward, one, vol * forward)
+        np.testing.assert_allclose(bachelier_implied_vol(prices, forward, forward, one), vol * forward, rtol=tolerance)
