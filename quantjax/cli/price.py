@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -50,18 +51,38 @@ def price(
     at, times = numbers(strikes), numbers(maturities)
     if not at or not times:
         raise typer.BadParameter("expected at least one strike and one maturity")
-    for name, values in (("strikes", at), ("maturities", times), ("spot", (spot,)), ("forward", (forward,))):
-        if not all(value is None or 0 < value < float("inf") for value in values):
+    for name, values in (
+        ("strikes", at),
+        ("maturities", times),
+        ("spot", (spot,)),
+        ("forward", (forward,)),
+        ("--vol", (vol,)),
+    ):
+        if not all(value is None or 0 < value < math.inf for value in values):
             raise typer.BadParameter(f"expected {name} above 0, got {', '.join(map(str, values))}")
-    if vol is not None and not vol > 0:
-        raise typer.BadParameter(f"expected --vol above 0, got {vol}")
+        if len(set(values)) < len(values):
+            raise typer.BadParameter(f"expected each of the {name} once, got {', '.join(map(str, values))}")
     parameters: dict[str, float | None] = dict(zip(_PARAMETERS, (v0, kappa, theta, xi, rho), strict=True))
+    for name, value in {"rate": rate, "dividend": dividend, **parameters}.items():
+        if value is not None and not math.isfinite(value):
+            raise typer.BadParameter(f"expected --{name} as a finite number, got {value}")
+    if dividend and spot is None:
+        raise typer.BadParameter("expected --dividend with --spot; a --forward has it in itself")
+    given = [f"--{name}" for name, value in parameters.items() if value is not None]
+    if model == "black" and (given or file is not None):
+        raise typer.BadParameter(f"expected no parameters of Heston for black, got {', '.join(given) or '--model'}")
+    if model == "heston" and (vol is not None or price is not None):
+        raise typer.BadParameter("expected --vol and --price with black only")
+    if file is not None and given:
+        raise typer.BadParameter(f"expected --model FILE or parameters, got both: {', '.join(given)}")
     if model == "heston" and file is None and None in parameters.values():
         missing = ", ".join(f"--{name}" for name, value in parameters.items() if value is None)
         raise typer.BadParameter(f"expected the parameters of Heston, or --model FILE; {missing} missing")
     quoted = None if price is None else numbers(price)
     if quoted is not None and len(quoted) != len(at):
         raise typer.BadParameter(f"expected a price for each of {len(at)} strikes, got {len(quoted)}")
+    if quoted is not None and any(value < 0 for value in quoted):
+        raise typer.BadParameter(f"expected prices of 0 or more, got {price}")
     import jax.numpy as jnp
 
     from quantjax import pricing

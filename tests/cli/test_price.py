@@ -80,10 +80,20 @@ def test_heston_surface_and_model_file(tmp_path: Path):
         (["black", "--forward", "100", "--vol", "x"], "Invalid value for '--vol'"),
         (["black", "--forward", "100", "--vol", "-0.2"], "--vol above 0"),
         (["black", "--forward", "0", "--vol", "0.2"], "forward above 0"),
+        (["black", "--forward", "100", "--vol", "inf"], "--vol above 0, got inf"),
+        (["black", "--spot", "100", "--vol", "0.2", "--rate", "nan"], "--rate as a finite number, got nan"),
+        (["heston", "--forward", "100", "--v0", "nan"], "--v0 as a finite number, got nan"),
+        (["black", "--forward", "100", "--vol", "0.2", "--dividend", "0.05"], "--dividend with --spot"),
+        (["black", "--forward", "100", "--price", "-1"], "prices of 0 or more, got -1"),
+        (["black", "--forward", "100", "--vol", "0.2", "--xi", "1"], "no parameters of Heston for black, got --xi"),
+        (["black", "--forward", "100", "--vol", "0.2", "--model", "x"], "for black, got --model"),
+        (["heston", *HESTON, "--forward", "100", "--vol", "0.2"], "--vol and --price with black only"),
+        (["heston", "--xi", "1", "--forward", "100", "--model", "x"], "--model FILE or parameters, got both: --xi"),
+        (["black", "--forward", "100", "--vol", "0.2", "--strikes", "90,90"], "each of the strikes once"),
     ],
 )
 def test_usage(arguments: list[str], message: str):
-    result = run(app, ["price", *arguments, "--strikes", "100", "--maturities", "1"], env={"COLUMNS": "200"})
+    result = run(app, ["price", "--strikes", "100", "--maturities", "1", *arguments], env={"COLUMNS": "200"})
     assert result.exit_code == 2
     assert message in result.stderr
 
