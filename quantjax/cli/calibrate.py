@@ -132,7 +132,7 @@ def _text(result: dict[str, Any]) -> dict[str, Any]:
     }
     lines["error"] = f"{result['rmse_vol_points']:.3g} vol points rmse, {result['max_error_vol_points']:.3g} at most"
     if result["quotes_without_model_vol"]:
-        lines["not in the error"] = f"{result['quotes_without_model_vol']} quotes, at which the model has no vol"
+        lines["quotes without a vol of the model, not in the error"] = result["quotes_without_model_vol"]
     off = result["engine_error_vol_points"]
     lines["engine"] = "its error is no number" if off is None else f"off by {off:.2g} vol points at most"
     lines["fit"] = f"{result['message']}, {result['steps']} steps"

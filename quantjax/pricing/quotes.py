@@ -63,10 +63,10 @@ class OptionQuotes(eqx.Module):
         `strikes`: `[strike]`, or `[maturity, strike]` padded with NaN; `maturities` `[maturity]`, years; `forward` and
         `discount`: scalar or `[maturity]`; `bid_vols`, `ask_vols`: as `vols`. `weights`: as `vols`, >= 0; if not given
         1 / max((ask - bid) / 2, least_error) where bid and ask are known, 1 / max(distance, least_error) where one of
-        them is, and else 1 / 0.01, an error of one vol point.
-        `least_error`: the floor, a vol. Per item. Raises ValueError for shapes that do not fit, for vols, strikes,
-        maturities, forwards or discounts that are known not to be positive, for an ask below its bid, and for weights
-        that are negative or not finite.
+        them is, and else 1 / 0.01, an error of one vol point. `least_error`: the floor, a vol.
+
+        Per item. Raises ValueError for shapes that do not fit, for vols, strikes, maturities, forwards or discounts
+        that are known not to be positive, for an ask below its bid, and for weights that are negative or not finite.
 
         >>> vols = [[0.25, 0.2], [0.24, float("nan")]]
         >>> quotes = OptionQuotes.from_vols([90.0, 110.0], [0.5, 1.0], vols, forward=100.0)
@@ -119,7 +119,8 @@ class OptionQuotes(eqx.Module):
 
         `call`: True for calls, False for puts, or truth values `[maturity, strike]`; out-of-the-money options carry
         the information best. `bid_prices`, `ask_prices`: as `prices`. A price at or beyond its bounds has no implied
-        vol: it is no quote, and counts in `num_unpriced`. All else as in `from_vols`. Per item.
+        vol: it is no quote, and counts in `num_unpriced`. All else as in `from_vols`. Per item. Raises
+        as `from_vols`.
 
         >>> quotes = OptionQuotes.from_prices([90.0, 110.0], [0.5], [[12.0, 99.0]], forward=100.0, discount=0.98)
         >>> quotes.vols.round(4).tolist(), int(quotes.num_unpriced)
@@ -157,26 +158,36 @@ class OptionQuotes(eqx.Module):
 
     @property
     def num_quotes(self) -> Int[jax.Array, "*batch"]:
-        """Number of vols."""
+        """Number of vols, `[...]`. Broadcasting."""
         return jnp.isfinite(self.vols).sum((-2, -1))
 
     @property
     def calls(self) -> Bool[jax.Array, "*batch maturity strike"]:
-        """Which options are out of the money as calls, K >= F; the others are puts."""
+        """Which options are out of the money as calls, K >= F, the others as puts; `[..., maturity, strike]`."""
         return self.strikes >= self.forward[..., None]
 
     @property
     def log_moneyness(self) -> Table:
-        """ln(K / F)."""
+        """ln(K / F), `[..., maturity, strike]`. Broadcasting."""
         return jnp.log(self.strikes / self.forward[..., None])
 
     def prices(self) -> Table:
-        """Prices of the out-of-the-money options (`calls`) at the mid vols; NaN where there is none."""
+        """Prices of the out-of-the-money options (`calls`) at the mid vols, `[..., maturity, strike]`.
+
+        In the currency of the forward, by `black_price`; NaN where there is no vol. Broadcasting.
+        """
         column = (self.maturities[..., None], self.vols, self.discount[..., None])
         return black_price(self.forward[..., None], self.strikes, *column, self.calls)
 
     def to_pandas(self):
-        """A row a quote, with its log-moneyness, whether it is a `call`, and its `price`."""
+        """A row a quote, with its log-moneyness, whether it is a `call`, and its `price`.
+
+        Driver. Raises ValueError for a stack of surfaces.
+
+        >>> quotes = OptionQuotes.from_vols([90.0, 110.0], [0.5], [[0.25, 0.2]], forward=100.0)
+        >>> quotes.to_pandas()[["strike", "call", "vol"]].values.tolist()
+        [[90.0, False, 0.25], [110.0, True, 0.2]]
+        """
         import numpy as np
         import pandas as pd
 
@@ -203,7 +214,8 @@ class OptionQuotes(eqx.Module):
 def stack_quotes(quotes: Sequence[OptionQuotes]) -> OptionQuotes:
     """Surfaces of any shapes as one `OptionQuotes` with a leading axis, padded to the largest; for `jax.vmap`.
 
-    What is padded has no vol and weight 0, and NaN elsewhere. Raises ValueError for none, or one that is a stack.
+    What is padded has no vol and weight 0, and NaN elsewhere. Driver. Raises ValueError for none, or one that is
+    a stack.
 
     >>> one = OptionQuotes.from_vols([90.0, 110.0], [0.5], [[0.25, 0.2]], forward=100.0)
     >>> two = OptionQuotes.from_vols([100.0], [0.5, 1.0], [[0.25], [0.2]], forward=100.0)

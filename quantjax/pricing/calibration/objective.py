@@ -72,7 +72,7 @@ class Market(eqx.Module):
         calls = log_moneyness >= 0
         strikes, column = jnp.exp(log_moneyness), maturities[:, None]
         prices = black_price(1.0, strikes, column, vols, 1.0, calls)
-        vegas = normalised_vega(log_moneyness, column, vols)
+        vegas = _normalised_vega(log_moneyness, column, vols)
         weights = jnp.where(known, quotes.weights, 0.0)
         return cls(log_moneyness, maturities, calls, vols, prices, jnp.maximum(vegas, _LEAST_VEGA), known, weights)
 
@@ -107,7 +107,7 @@ def _errors_and_slope(prices: Table, market: Market) -> tuple[Table, Table, Tabl
     vols = jnp.where(has_vol, vols, market.vols)
     linear = (prices - market.prices) / market.vegas
     error = jnp.where(market.known, jnp.where(has_vol, vols - market.vols, linear), 0.0)
-    vegas = jnp.where(has_vol, normalised_vega(market.log_moneyness, market.maturities[:, None], vols), market.vegas)
+    vegas = jnp.where(has_vol, _normalised_vega(market.log_moneyness, market.maturities[:, None], vols), market.vegas)
     slope = jnp.where(market.known & (vegas > 0), 1 / jnp.where(vegas > 0, vegas, 1.0), 0.0)
     return error, jnp.where(has_vol | ~market.known, error, jnp.nan), slope
 
@@ -125,11 +125,11 @@ def engine_error(model, errors: Table, market: Market, engine: Engine) -> Float[
     prices = normalised_error(model, market.log_moneyness, maturities, market.calls)
     has_vol = jnp.isfinite(errors)
     vols = market.vols + jnp.where(has_vol, errors, 0.0)
-    vegas = jnp.where(has_vol, normalised_vega(market.log_moneyness, maturities[:, None], vols), market.vegas)
+    vegas = jnp.where(has_vol, _normalised_vega(market.log_moneyness, maturities[:, None], vols), market.vegas)
     return jnp.where(market.weights > 0, prices / vegas, 0.0).max()
 
 
-def normalised_vega(log_moneyness, maturity, vol) -> jax.Array:
+def _normalised_vega(log_moneyness, maturity, vol) -> jax.Array:
     """Derivative of Black's price by the vol, in forwards. Broadcasting."""
     deviation = vol * jnp.sqrt(maturity)
     d1 = -log_moneyness / deviation + 0.5 * deviation

@@ -107,7 +107,7 @@ class Calibration(eqx.Module):
         lines = [f"{type(self.model).__name__} on {int(self.quotes.num_quotes)} quotes: {self.message}"]
         lines.append(f"error {float(self.rmse):.3g} vol points rmse, {float(self.max_error):.3g} at most")
         if int(self.num_without_vol):
-            lines.append(f"of {int(self.num_without_vol)} quotes the model has no vol: they are not in the error")
+            lines.append(f"quotes without a vol of the model, not in the error: {int(self.num_without_vol)}")
         if not jnp.isnan(self.engine_error):
             lines.append(f"engine off by {float(self.engine_error):.2g} vol points at most")
         lines += [
