@@ -29,8 +29,8 @@ def bachelier_price(forward, strike, maturity, vol, discount: ArrayLike = 1.0, c
 
     At a vol or a maturity of 0 it is the discounted intrinsic value, with finite gradients. NaN where maturity, vol or
     discount is negative. float32 arrays give float32. Broadcasting. Raises ValueError for Python numbers out of range,
-    and for float64 while JAX's x64 mode is off. Source: Bachelier (1900); Schachermayer and Teichmann (2008),
-    Mathematical Finance 18:155.
+    for shapes that do not broadcast, and for float64 while JAX's x64 mode is off; TypeError for what is no number.
+    Source: Bachelier (1900); Schachermayer and Teichmann (2008), Mathematical Finance 18:155.
 
     >>> round(float(bachelier_price(-0.01, 0.0, 2.0, 0.01)), 12)
     0.001996412284
@@ -78,9 +78,8 @@ def bachelier_implied_vol(price, forward, strike, maturity, discount: ArrayLike 
     0 where the price is the intrinsic value (in the money: within 4 roundings of the price). NaN below it; where
     maturity or discount is not positive; where the undiscounted time value is no normal number, or less than 1e-305
     (float32: 1e-37) of |F - K|. Derivatives of any order follow from the implicit function; they are 0 where the vol
-    is 0 or NaN. float32 arrays give float32. Broadcasting. Raises ValueError for Python numbers out of range, and for
-    float64 while JAX's x64 mode is off. Source: the method of `implied_vol`; for another see Jaeckel (2017), Implied
-    normal volatility, Wilmott 90:52.
+    is 0 or NaN. float32 arrays give float32. Broadcasting. Raises as `bachelier_price`.
+    Source: the method of `implied_vol`; for another see Jaeckel (2017), Implied normal volatility, Wilmott 90:52.
 
     >>> round(float(bachelier_implied_vol(0.001996412284, -0.01, 0.0, 2.0)), 9)
     0.01

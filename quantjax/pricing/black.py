@@ -30,8 +30,8 @@ def black_price(forward, strike, maturity, vol, discount: ArrayLike = 1.0, call:
     At a vol or a maturity of 0 it is the discounted intrinsic value, at a strike of 0 the forward or nothing, all with
     finite gradients (the slope in maturity at the money at maturity 0, which is infinite, counts 0). NaN where the
     forward is not positive or another number is negative. float32 arrays give float32. Broadcasting. Raises ValueError
-    for Python numbers out of range, and for float64 while JAX's x64 mode is off. Source: Black (1976), Journal of
-    Financial Economics 3:167.
+    for Python numbers out of range, for shapes that do not broadcast, and for float64 while JAX's x64 mode is off;
+    TypeError for what is no number. Source: Black (1976), Journal of Financial Economics 3:167.
 
     >>> round(float(black_price(100.0, 110.0, 0.5, 0.2)), 9)
     2.211246434

@@ -50,7 +50,12 @@ class Greeks(eqx.Module):
 
 
 def black_greeks(forward, strike, maturity, vol, discount: ArrayLike = 1.0, call: ArrayLike = True) -> Greeks:
-    """Price and Greeks of `black_price`, whose arguments these are, in closed form.
+    """Price and Greeks of `black_price`, whose arguments these are, in closed form, each `[...]`.
+
+    With d1 and d2 as there, s = vol sqrt T and r = -ln(D) / T:
+
+        delta = w D N(w d1);  gamma = D n(d1) / (F s);  vega = D F n(d1) sqrt T;  theta = r V - vega vol / (2 T)
+        rho = -T V;  vanna = -D n(d1) d2 / vol;  volga = vega d1 d2 / vol;  charm = r delta + D n(d1) d2 / (2 T)
 
     At a vol or a maturity of 0 they are the limits: at the money delta is half of the discount there and gamma is
     infinite; slopes in time, at maturity 0, count 0. NaN where the price is NaN. Broadcasting; `discount` > 0. Raises
@@ -92,9 +97,15 @@ def _black_greeks(forward, strike, maturity, vol, discount, call) -> Greeks:
 
 
 def bachelier_greeks(forward, strike, maturity, vol, discount: ArrayLike = 1.0, call: ArrayLike = True) -> Greeks:
-    """Price and Greeks of `bachelier_price`, whose arguments these are, in closed form.
+    """Price and Greeks of `bachelier_price`, whose arguments these are, in closed form, each `[...]`.
 
-    Limits as in `black_greeks`. Broadcasting; `discount` > 0. Raises as `bachelier_price`.
+    With d as there, s = vol sqrt T and r = -ln(D) / T:
+
+        delta = w D N(w d);  gamma = D n(d) / s;  vega = D n(d) sqrt T;  theta = r V - vega vol / (2 T)
+        rho = -T V;  vanna = -D n(d) d / vol;  volga = vega d^2 / vol;  charm = r delta + D n(d) d / (2 T)
+
+    Limits as in `black_greeks`. Broadcasting; `discount` > 0. Raises as `bachelier_price`. Source: Bachelier's formula,
+    differentiated.
 
     >>> greeks = bachelier_greeks(100.0, 110.0, 0.5, 20.0)
     >>> round(float(greeks.delta), 6), round(float(greeks.vega), 6), round(float(greeks.theta), 6)

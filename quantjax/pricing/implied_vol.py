@@ -42,9 +42,9 @@ def implied_vol(price, forward, strike, maturity, discount: ArrayLike = 1.0, cal
     division by a vega that underflows; they are 0 where the vol is 0, infinite or NaN, and NaN or infinite where the
     dtype has no number for them (the second in the price, of a price below 1e-150).
 
-    float32 arrays give float32. Broadcasting. Raises ValueError for Python numbers out of range, and for float64 while
-    JAX's x64 mode is off. Source: Jaeckel (2015), Let's be rational, Wilmott 75:40, with one formula for all prices in
-    place of its four regions, and another start.
+    float32 arrays give float32. Broadcasting. Raises ValueError for Python numbers out of range, for shapes that do not
+    broadcast, and for float64 while JAX's x64 mode is off; TypeError for what is no number. Source: Jaeckel (2015),
+    Let's be rational, Wilmott 75:40, with one formula for all prices in place of its four regions, and another start.
 
     >>> round(float(implied_vol(2.211246433573076, 100.0, 110.0, 0.5)), 12)
     0.2

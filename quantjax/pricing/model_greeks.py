@@ -58,6 +58,7 @@ def greeks(
 ) -> ModelGreeks:
     """Price and Greeks, to second order, of European options under any model; the arguments are those of `price`.
 
+    Each is of the shape of the prices, `[maturity, strike]` or less: dV/dx and d2V/dx dy by `jax.jvp` of `jax.jvp`.
     Exact derivatives of what the engine computes, without bumps. The model's parameters are scalars. At a maturity of 0
     the slopes in time are 0. `MonteCarlo` needs a scheme with `substeps`, and gives second derivatives where its paths
     are `conditional`. Per item; jit and vmap work. Raises as `price`. `black_greeks` has Black's closed form.

@@ -57,6 +57,7 @@ def price(
     models there is `jax.vmap`; jit and grad with respect to the model and everything else work. Raises ValueError for
     shapes that do not fit, for negative maturities, strikes, forwards or discounts that are known, and for Python
     floats and float64 arrays while JAX's x64 mode is off; TypeError for what is no number, model or engine.
+    Sources stand with the engines.
 
     >>> from quantjax.pricing import Heston
     >>> model = Heston(v0=0.04, kappa=1.5, theta=0.04, xi=0.5, rho=-0.7)
