@@ -44,7 +44,8 @@ def as_floating(array, name: str) -> jax.Array:
     except (TypeError, ValueError, OverflowError):
         numbers = None
     if numbers is None or not jnp.isrealobj(numbers):
-        kind = f"dtype {array.dtype}" if hasattr(array, "dtype") else type(array).__name__
+        dtype = getattr(array, "dtype", None)
+        kind = type(array).__name__ if dtype is None else f"dtype {dtype}"
         raise TypeError(f"expected {name} as numbers in rows of one length, got {array!r:.80} ({kind})")
     return numbers if jnp.issubdtype(numbers.dtype, jnp.floating) else numbers.astype(jnp.result_type(float))
 

@@ -84,7 +84,7 @@ def test_shapes_that_do_not_broadcast_are_named():
     with pytest.raises(ValueError, match=r"got price\[3\], strike\[2\]"):
         pricing.implied_vol([5.0, 6.0, 7.0], 100.0, [100.0, 101.0], 1.0)
     with pytest.raises(ValueError, match=r"got strike\[2\], call\[3\]"):
-        pricing.bachelier_price(100.0, [90.0, 110.0], 0.5, 20.0, call=[True, False, True])
+        pricing.bachelier_price(100.0, [90.0, 110.0], 0.5, 20.0, call=np.array([True, False, True]))
     with pytest.raises(ValueError, match=r"expected strikes \[\.\.\., strike\]"):
         pricing.slice_arbitrage(90.0, 12.0, 13.0)
     with pytest.raises(ValueError, match=r"expected strikes \[\.\.\., strike\]"):
