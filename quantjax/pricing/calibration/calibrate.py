@@ -11,7 +11,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from quantjax.numerics.arguments import holds, whole_number
-from quantjax.numerics.bounded import Interval
 from quantjax.numerics.least_squares import Fit, Method, Reason, least_squares
 from quantjax.pricing.calibration.objective import Market, Parameters, engine_error, prior_residuals, vol_errors
 from quantjax.pricing.calibration.result import Calibration, CalibrationReason, Starts
@@ -75,18 +74,18 @@ def calibrate(
     engine = Lewis(nodes=_NODES) if engine is None else engine
     priors = dict(priors or {})
     _check_quotes(quotes)
-    parameters = _parameters(model, fixed)
-    _check_priors(priors, parameters.names)
+    names = _free_names(model, fixed)
+    _check_priors(priors, names)
     starts = whole_number(starts, "starts")
     if starts > 1 and key is None:
         raise ValueError(f"expected a key for {starts} starts, got none; give key=jax.random.key(0)")
-    return _calibrate(model, quotes, engine, method, starts, key, tuple(fixed), priors)
+    return _calibrate(model, quotes, engine, method, starts, key, names, priors)
 
 
 @eqx.filter_jit
-def _calibrate(model, quotes, engine, method, starts, key, fixed, priors) -> Calibration:
+def _calibrate(model, quotes, engine, method, starts, key, names, priors) -> Calibration:
     """`calibrate` of checked arguments."""
-    parameters, market = _parameters(model, fixed), Market.of(quotes)
+    parameters, market = Parameters.of(model, names), Market.of(quotes)
 
     def residuals(free):
         values = parameters.bounded(free)
@@ -207,7 +206,8 @@ def _check_quotes(quotes: OptionQuotes) -> None:
         raise ValueError("expected a weight > 0 at one quote at least, got none")
 
 
-def _parameters(model: Any, fixed: Sequence[str]) -> Parameters:
+def _free_names(model: Any, fixed: Sequence[str]) -> tuple[str, ...]:
+    """The parameters to be found, of a checked model."""
     if not hasattr(model, "parameter_bounds"):
         raise TypeError(f"expected a model with parameter_bounds() (as Heston has), got {type(model).__name__}")
     if isinstance(fixed, str):
@@ -227,15 +227,13 @@ def _parameters(model: Any, fixed: Sequence[str]) -> Parameters:
                 f"expected {name} in float64, got {value.dtype}; call jax.config.update('jax_enable_x64', True) at the "
                 "start and give float64 parameters"
             )
-    intervals = tuple(Interval(*bounds[name]) for name in names)
-    for name, interval in zip(names, intervals, strict=True):
-        value = getattr(model, name)
-        if not holds(interval.contains, value):
+    for name in names:
+        (lower, upper), value = bounds[name], getattr(model, name)
+        if not holds(lambda x, lower=lower, upper=upper: (x > lower) & (x < upper), value):
             raise ValueError(
-                f"expected a start with {interval.lower} < {name} < {interval.upper}, got {float(value)}; move it "
-                "inside, or fix it"
+                f"expected a start with {lower} < {name} < {upper}, got {float(value)}; move it inside, or fix it"
             )
-    return Parameters(model, names, intervals)
+    return names
 
 
 def _check_priors(priors: Mapping[str, tuple[float, float]], names: tuple[str, ...]) -> None:

@@ -31,6 +31,12 @@ class Parameters(eqx.Module):
     names: tuple[str, ...] = eqx.field(static=True)
     intervals: tuple[Interval, ...] = eqx.field(static=True)
 
+    @classmethod
+    def of(cls, model, names: tuple[str, ...]) -> Parameters:
+        """Between the model's own bounds."""
+        bounds = model.parameter_bounds()
+        return cls(model, names, tuple(Interval(*bounds[name]) for name in names))
+
     def free(self, model) -> Float[jax.Array, " parameter"]:
         """The vector of a model."""
         pairs = zip(self.intervals, self.names, strict=True)
