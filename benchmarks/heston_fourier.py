@@ -28,7 +28,7 @@ __all__ = ["main"]
 
 SETS, OPTIONS = 200, 100
 MATURITIES, STRIKES = np.array([0.1, 0.25, 0.5, 1.0, 2.0]), np.linspace(0.7, 1.3, 20)
-NODES = {"own": (24, 32, 40), "surface": (32, 48, 64)}
+NODES = {"own": (20, 24, 28, 32), "surface": (24, 32, 40, 48)}
 BLOCK = {"own": 20, "surface": 20}  # models side by side: what they need of intermediates stays in the cache
 QUANTLIB_SETS = 2
 AGREEMENT, OF_NUMBA = 1e-6, 1e-5  # of the forward, before anything is timed; the errors are in the results

@@ -10,6 +10,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from quantjax.numerics.exponential import vector_expm1
 from quantjax.numerics.fusion import in_one_loop
 from quantjax.numerics.logarithm import vector_log1p
 from quantjax.numerics.trigonometry import vector_atan2, vector_sin_cos
@@ -85,7 +86,7 @@ class SplitComplex(eqx.Module):
     def expm1(self) -> SplitComplex:
         """e^z - 1, which keeps its digits near 0."""
         # e^a cos b - 1 = (e^a - 1) cos b - 2 sin^2(b / 2)
-        less = in_one_loop(jnp.expm1(self.re))
+        less = vector_expm1(self.re)
         sine, cosine = vector_sin_cos(0.5 * self.im)
         versine = 2 * sine * sine
         return SplitComplex(less * (1 - versine) - versine, (less + 1) * (2 * sine * cosine))

@@ -53,6 +53,7 @@ _ATAN_Q = (
     1.0,
 )
 _TAN_PI_8 = 0.41421356237309503
+_TO_BITS = 1.5 * 2.0**52
 _PI, _PI_LOW = 3.141592653589793, 1.2246467991473532e-16
 
 
@@ -100,10 +101,17 @@ def _sin_cos(x: jax.Array) -> tuple[jax.Array, jax.Array]:
     turns = jnp.round(x * _TWO_OVER_PI)
     r = ((x - turns * _HALF_PI[0]) - turns * _HALF_PI[1]) - turns * _HALF_PI[2]
     sine, cosine = sin_cos_near_zero(r)
-    quarter = turns - 4 * jnp.floor(0.25 * turns)  # 0, 1, 2 or 3
-    odd = (quarter == 1) | (quarter == 3)
+    # The lowest two bits of the whole number of quarter turns, brought there by adding 1.5 2^52.
+    bits = jax.lax.bitcast_convert_type(turns + _TO_BITS, jnp.int64)
+    odd = (bits & 1) != 0
     a, b = jnp.where(odd, cosine, sine), jnp.where(odd, sine, cosine)
-    return jnp.where(quarter >= 2, -a, a), jnp.where((quarter == 1) | (quarter == 2), -b, b)
+    return _with_sign(a, bits), _with_sign(b, bits + 1)
+
+
+def _with_sign(x: jax.Array, bits: jax.Array) -> jax.Array:
+    """-x where the second lowest bit is set, else x."""
+    sign = (bits & 2) << 62
+    return jax.lax.bitcast_convert_type(jax.lax.bitcast_convert_type(x, jnp.int64) ^ sign, jnp.float64)
 
 
 def sin_cos_near_zero(r: jax.Array) -> tuple[jax.Array, jax.Array]:

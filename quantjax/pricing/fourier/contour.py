@@ -19,6 +19,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Bool, Float
 
+from quantjax.numerics.exponential import vector_expm1
 from quantjax.numerics.fusion import in_one_loop
 from quantjax.numerics.split_complex import SplitComplex, split
 
@@ -34,10 +35,9 @@ _PROBE = 36.0
 _SCALE, _SCALE_POWER, _NODES, _SCALE_BY_NODES = 1.9, 0.72, 40, -0.75
 # The integrand is followed until it has fallen by exp(-reach), reach = _REACH + _REACH_BY_NODES ln(nodes / _NODES).
 _REACH, _REACH_BY_NODES = 27.0, 8.0
-# The tilt w of the two contours: _TILT - _TILT_BY_DECAY ln r, up to a limit.
-_TILT, _TILT_BY_DECAY, _TILT_LIMIT = 0.28, 0.34, 0.72
-# The tilt of a strike's own contour: so much of the angle at which its integrand does not oscillate.
-_OWN_TILT = 0.48
+# The sine of the tilt w of the two contours: _SINE - _SINE_BY_DECAY ln r, up to a limit. (A strike's own contour has
+# half the angle at which its integrand does not oscillate.)
+_SINE, _SINE_BY_DECAY, _SINE_LIMIT = 0.28, 0.31, 0.66
 # The most that e^(-i z k) may turn from one node to the next in the middle, in radians.
 _TURN_OF_NODES = 2.0
 # Total variance below which a distribution is a point.
@@ -46,14 +46,15 @@ _SMALLEST_VARIANCE = 1e-14
 
 class Contours(eqx.Module):
     """For each maturity: whether the law is a point (`still`), `centre` x*, how far from it log-moneynesses may lie
-    that the nodes resolve (`furthest`), and b (`scale`), w (`tilt`), distance of nodes in y (`spacing`) of its two
+    that the nodes resolve (`furthest`), and b (`scale`), cos w and sin w, distance of nodes in y (`spacing`) of its two
     contours. Constants: prices do not depend on them, so neither do derivatives."""
 
     still: Bool[jax.Array, "*batch"]
     centre: Value
     furthest: Value
     scale: Value
-    tilt: Value
+    cosine: Value
+    sine: Value
     spacing: Value
 
     def nodes(self, node, sides) -> tuple[SplitComplex, SplitComplex, jax.Array]:
@@ -62,12 +63,11 @@ class Contours(eqx.Module):
         `sides`: +1 for strikes above x*, -1 for those below. Broadcasting over the contours, nodes and sides.
         """
         # e^y - 1, so that the nodes next to the poles keep their digits
-        rise = in_one_loop(jnp.expm1(self.spacing * (node + 0.5)))
+        rise = vector_expm1(self.spacing * (node + 0.5))
         fall = in_one_loop(1 / (1 + rise))
         sinh, versine = 0.5 * rise * (1 + fall), 0.5 * rise * rise * fall
         cosh = 1 + versine
-        tilt = -sides * self.tilt
-        across, up = self.scale * jnp.cos(tilt), self.scale * jnp.sin(tilt)
+        across, up = self.scale * self.cosine, -sides * (self.scale * self.sine)
         lift = up * versine
         return (
             SplitComplex(across * sinh, lift - 0.5),
@@ -82,13 +82,13 @@ class Contours(eqx.Module):
         Source: Chiarella & Reichel (1968), On the evaluation of integrals related to the error function, Mathematics of
         Computation 22:137, for nodes at halves; Trefethen & Weideman (2014), SIAM Review 56:385.
         """
-        at_0, at_minus_i = (self._seen(tilt) for tilt in (-sides * self.tilt, sides * self.tilt))
+        at_0, at_minus_i = (self._seen(sine) for sine in (-sides * self.sine, sides * self.sine))
         return at_0, at_minus_i
 
-    def _seen(self, tilt) -> jax.Array:
-        """The share of a pole above, which is 1/2 from -i/2."""
+    def _seen(self, sine) -> jax.Array:
+        """The share of a pole 1/2 above -i/2, from a contour whose tilt has this sine."""
         # sin(w + d) - sin w = 1 / (2 b), and beyond sin(w + d) = 1 the pole is so far that the share is 0.
-        sine, cosine = jnp.sin(tilt), jnp.cos(tilt)
+        cosine = self.cosine
         rise = jnp.minimum(0.5 / self.scale, 1 - sine)
         cosine_there = jnp.sqrt(jnp.maximum(1 - (sine + rise) ** 2, 0.0))
         # sin d = sin(w + d) cos w - cos(w + d) sin w, without the cancellation
@@ -126,11 +126,14 @@ def find_contours(model, maturities: Value, num_nodes: int, log_moneyness: Value
     # Further out, e^(-i z k) turns too far from node to node.
     furthest = _TURN_OF_NODES * num_nodes / (scale * jnp.arcsinh(end / scale))
     if log_moneyness is None:
-        tilt = jnp.clip(_TILT - _TILT_BY_DECAY * log_share, 0.0, _TILT_LIMIT)
+        sine = jnp.clip(_SINE - _SINE_BY_DECAY * log_share, 0.0, _SINE_LIMIT)
+        cosine = jnp.sqrt(1 - sine**2)
     else:
         offset = jnp.clip(log_moneyness - centre, -furthest, furthest)
-        tilt = _OWN_TILT * jnp.arctan2(offset, decay)
+        distance = jnp.sqrt(offset**2 + decay**2)
+        cosine = jnp.sqrt(0.5 + 0.5 * decay / distance)
+        sine = 0.5 * offset / (distance * cosine)
         # Along its own contour an exponential tail falls faster; a Gaussian one does not care.
-        gain = jnp.maximum(jnp.cos(tilt) + offset / decay * jnp.sin(tilt), 1.0)
-        end = end / (jnp.cos(tilt) * gain ** jnp.clip(2 - power, 0.0, 1.0))
-    return Contours(still, centre, furthest, scale, tilt, jnp.arcsinh(end / scale) / num_nodes)
+        gain = jnp.maximum(cosine + offset / decay * sine, 1.0)
+        end = end / (cosine * gain ** jnp.clip(2 - power, 0.0, 1.0))
+    return Contours(still, centre, furthest, scale, cosine, sine, jnp.arcsinh(end / scale) / num_nodes)

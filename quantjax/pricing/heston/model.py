@@ -7,8 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Complex, Float
 
-from quantjax.numerics.arguments import holds
-from quantjax.numerics.regression import as_floating
+from quantjax.numerics.arguments import as_floating, holds
 from quantjax.numerics.split_complex import split
 from quantjax.pricing.heston.characteristic import log_characteristic
 from quantjax.pricing.heston.moments import critical_moments, cumulants

@@ -12,8 +12,7 @@ from jax.core import Tracer
 from jax.typing import ArrayLike
 from jaxtyping import Bool, Float
 
-from quantjax.numerics.arguments import holds, whole_number
-from quantjax.numerics.regression import as_floating
+from quantjax.numerics.arguments import as_floating, holds, whole_number
 from quantjax.pricing.monte_carlo.control_variates import ControlVariate, SpotControl
 from quantjax.pricing.monte_carlo.draws import Draws, PseudoRandom
 from quantjax.pricing.monte_carlo.moments import Moments, controlled_mean, merged, moments, no_moments

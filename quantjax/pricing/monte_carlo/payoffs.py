@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float
 
-from quantjax.numerics.regression import as_floating
+from quantjax.numerics.arguments import as_floating
 from quantjax.numerics.special import normal_cdf
 from quantjax.pricing.arguments import as_call
 from quantjax.pricing.monte_carlo.paths import ConditionalPaths, Paths
