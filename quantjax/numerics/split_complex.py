@@ -10,7 +10,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from quantjax.numerics.exponential import vector_expm1
+from quantjax.numerics.exponential import vector_exp, vector_expm1
 from quantjax.numerics.fusion import in_one_loop
 from quantjax.numerics.logarithm import vector_log1p
 from quantjax.numerics.trigonometry import vector_atan2, vector_sin_cos
@@ -79,7 +79,7 @@ class SplitComplex(eqx.Module):
 
     def exp(self) -> SplitComplex:
         """e^z."""
-        scale = in_one_loop(jnp.exp(self.re))
+        scale = vector_exp(self.re)
         sine, cosine = vector_sin_cos(self.im)
         return SplitComplex(scale * cosine, scale * sine)
 

@@ -14,6 +14,8 @@ maturities of a day to 30 years; docs/heston_fourier.md has the errors over othe
 
 from __future__ import annotations
 
+import math
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -117,7 +119,7 @@ def find_contours(model, maturities: Value, num_nodes: int, log_moneyness: Value
     at_far = SplitComplex(jnp.where(still, -1.001 * _PROBE, at_far.re), jnp.where(still, 0.0, at_far.im))
     # |ln phi| grows like a power of u between 1 and 2: interpolate it there.
     power = jnp.clip(jnp.log(-at_far.re / at_near) / jnp.log(far / near), 0.8, 2.0)
-    more_nodes = jnp.log(num_nodes / _NODES)
+    more_nodes = math.log(num_nodes / _NODES)
     end = near * ((_REACH + _REACH_BY_NODES * more_nodes) / at_near) ** (1 / power)
     # Far out ln phi(u) is about -(decay - i centre) u.
     decay, centre = -at_far.re / far, at_far.im / far

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Bool, Float
 
 from quantjax.numerics.arguments import whole_number
+from quantjax.numerics.exponential import vector_exp
 from quantjax.numerics.split_complex import SplitComplex, split
 from quantjax.numerics.trigonometry import vector_sin_cos
 from quantjax.pricing.fourier.contour import Contours, find_contours
@@ -95,7 +96,7 @@ class Lewis(eqx.Module):
         frequency, rate = _computed_once(z.re[:, :1]), _computed_once(lift[:, :1])
         side, offset = above[..., None], offset[..., None]
         sine, cosine = vector_sin_cos(offset * frequency)
-        damping = jnp.exp(jnp.where(side, offset, -offset) * rate)
+        damping = vector_exp(jnp.where(side, offset, -offset) * rate)
         real, imaginary = (jnp.where(side, part[:, :1], part[:, 1:]) for part in (integrand.re, integrand.im))
         return _sum(damping * (cosine * real + sine * imaginary), -1)
 
