@@ -45,7 +45,7 @@ def main(path: Path, *, repeats: int = 9, say: Callable[[str], None] = print) ->
     quotes = jax.block_until_ready(jax.jit(jax.vmap(_quotes))(jnp.asarray(parameters)))
     surfaces = [_surface(jax.tree.map(lambda leaf, i=i: leaf[i], quotes)) for i in range(SURFACES)]
     one, many = _ours(quotes, starts, None)
-    one_fast, many_fast = _ours(quotes, starts, Lewis(nodes=32))
+    one_finer, many_finer = _ours(quotes, starts, Lewis(nodes=48))
     methods: dict[str, tuple[Callable[[int], np.ndarray], str]] = {
         "scipy over numba": (lambda i: scipy_calibrate(numba_prices, surfaces[i], starts[i]), "64 nodes, two threads"),
         "scipy over numpy": (lambda i: scipy_calibrate(numpy_prices, surfaces[i], starts[i]), "64 nodes"),
@@ -59,11 +59,11 @@ def main(path: Path, *, repeats: int = 9, say: Callable[[str], None] = print) ->
         skipped["QuantLib"] = f"not installed: {error}"
         say(f"QuantLib skipped: {error}")
 
-    errors = {"quantjax": _error(one(), TRUTH), "quantjax 32 nodes": _error(one_fast(), TRUTH)} | {
+    errors = {"quantjax": _error(one(), TRUTH), "quantjax 48 nodes": _error(one_finer(), TRUTH)} | {
         name: _error(run(0), TRUTH) for name, (run, _) in methods.items()
     }
     recovered = {"quantjax": int((_error(many(), parameters) < AGREEMENT).sum())}
-    recovered["quantjax 32 nodes"] = int((_error(many_fast(), parameters) < AGREEMENT).sum())
+    recovered["quantjax 48 nodes"] = int((_error(many_finer(), parameters) < AGREEMENT).sum())
     recovered["scipy over numba"] = sum(
         bool(_error(methods["scipy over numba"][0](i), parameters[i]) < AGREEMENT) for i in range(SURFACES)
     )
@@ -72,13 +72,13 @@ def main(path: Path, *, repeats: int = 9, say: Callable[[str], None] = print) ->
         raise AssertionError(f"parameters were not found by {', '.join(sorted(bad))}: {errors}")
 
     cases = [
-        Case("quantjax one surface", one, "jit, the defaults: Lewis(48), Levenberg-Marquardt"),
-        Case("quantjax 32 nodes one surface", one_fast, "jit, Lewis(32)"),
+        Case("quantjax one surface", one, "jit, the defaults: Lewis(32), Levenberg-Marquardt"),
+        Case("quantjax 48 nodes one surface", one_finer, "jit, Lewis(48)"),
     ]
     cases += [Case(f"{name} one surface", lambda run=run: run(0), note) for name, (run, note) in methods.items()]
     cases += [
         Case("quantjax a hundred surfaces", many, f"jax.lax.map, batches of {BATCH}"),
-        Case("quantjax 32 nodes a hundred surfaces", many_fast, "the same with Lewis(32)"),
+        Case("quantjax 48 nodes a hundred surfaces", many_finer, "the same with Lewis(48)"),
         Case("scipy over numba a hundred surfaces", lambda: _loop(methods["scipy over numba"][0]), "a loop in Python"),
     ]
     timings = time_cases(cases, repeats=repeats, say=say)

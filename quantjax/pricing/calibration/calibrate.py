@@ -21,7 +21,7 @@ from quantjax.pricing.quotes import OptionQuotes
 __all__ = ["calibrate"]
 
 # Vols of these errors: docs/heston_calibration.md.
-_NODES = 48
+_NODES = 32
 # Above this condition the parameters have no digits left: the Jacobian is exact to about 1e-12.
 _SINGULAR = 1e8
 # The engine's error is small where it is below this share of the fit's rmse, or below so many vol points.
@@ -44,7 +44,7 @@ def calibrate(
     """The parameters that minimise sum_i (w_i (vol_i(model) - vol_i))^2 + sum_j ((p_j - mean_j) / std_j)^2.
 
     `model`: the first start, a Module with `parameter_bounds()` (`Heston`), each parameter a scalar; `quotes`: with the
-    weights w (`OptionQuotes`). `engine`: `Lewis(nodes=48)` if not given; docs/heston_calibration.md compares numbers of
+    weights w (`OptionQuotes`). `engine`: `Lewis(nodes=32)` if not given; docs/heston_calibration.md compares numbers of
     nodes. `method`: `LevenbergMarquardt()` if not given, `Optax(optax.adam(0.05))`, or a least-squares solver of
     optimistix. `starts`: how many, the others drawn about the model by `key` (normal, standard deviation 1 in the free
     numbers: a factor e for positive parameters); the best end wins. `fixed`: names of parameters that stay as in the
