@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 from jaxtyping import Complex, Float
 
 from quantjax.numerics.arguments import as_floating, holds
@@ -29,11 +30,12 @@ class Black(eqx.Module):
     def log_cf(self, u: Complex[jax.Array, "*batch"], t: Value) -> Complex[jax.Array, "*batch"]:
         """ln E exp(i u ln(S_t / F_t)) = -vol^2 t (u^2 + i u) / 2, `[...]`. Broadcasting."""
         z = split(u)
-        return (-0.5 * self.vol * self.vol * t * (z * SplitComplex(z.re, z.im + 1))).joined()
+        vol = jnp.where(self.vol >= 0, self.vol, jnp.nan)  # where only computing knows
+        return (-0.5 * vol * vol * t * (z * SplitComplex(z.re, z.im + 1))).joined()
 
     def critical_moments(self, t: Value) -> tuple[Value, Value]:
         """The moments between which E (S_t / F_t)^p is finite, here all. Broadcasting."""
-        infinite = jax.numpy.full_like(t * self.vol, jax.numpy.inf)
+        infinite = jnp.full_like(t * self.vol, jnp.inf)
         return -infinite, infinite
 
     def total_variance(self, t: Value) -> Value:

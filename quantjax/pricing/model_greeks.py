@@ -113,7 +113,7 @@ def _greeks(model, strikes, maturities, forward, discount, call, engine, key) ->
     slopes, curvatures = jax.vmap(derivatives)(*(direction[jnp.array(side)] for side in zip(*pairs, strict=True)))
     prices = value(inputs)
     years = maturities if strikes.ndim == 0 or maturities.ndim == 0 else maturities[:, None]
-    return ModelGreeks(
+    found = ModelGreeks(
         price=prices,
         delta=slopes[0],
         gamma=curvatures[0],
@@ -124,3 +124,5 @@ def _greeks(model, strikes, maturities, forward, discount, call, engine, key) ->
         vannas=structure.unflatten(list(curvatures[2 : 2 + count])),
         volgas=structure.unflatten(list(curvatures[2 + count :])),
     )
+    # Derivatives of a NaN that stands for "no price" would be 0.
+    return jax.tree.map(lambda values: jnp.where(jnp.isnan(prices), jnp.nan, values), found)

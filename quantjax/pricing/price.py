@@ -53,11 +53,11 @@ def price(
 
     Strikes that are NaN or infinite give NaN, and a gradient of 0; a maturity of 0 gives the intrinsic value;
     maturities and forwards that are NaN or infinite give NaN, and so do maturities, strikes and forwards out of range
-    that are only known when computing. Per item: the model's parameters are scalars, and for many
-    models there is `jax.vmap`; jit and grad with respect to the model and everything else work. Raises ValueError for
-    shapes that do not fit, for negative maturities, strikes, forwards or discounts that are known, and for Python
-    floats and float64 arrays while JAX's x64 mode is off; TypeError for what is no number, model or engine.
-    Sources stand with the engines.
+    that are only known when computing, and parameters of `Heston` and `Black` out of their domain. Per item: the
+    model's parameters are scalars, and for many models there is `jax.vmap`; jit and grad with respect to the model and
+    everything else work. Raises ValueError for shapes that do not fit, for negative maturities, strikes, forwards or
+    discounts that are known, and for Python floats and float64 arrays while JAX's x64 mode is off; TypeError for what
+    is no number, model or engine. Sources stand with the engines.
 
     >>> from quantjax.pricing import Heston
     >>> model = Heston(v0=0.04, kappa=1.5, theta=0.04, xi=0.5, rho=-0.7)
@@ -69,6 +69,8 @@ def price(
     if isinstance(engine, type) or not hasattr(engine, "normalised_price"):
         raise TypeError(f"expected engine as Lewis(), Cos(...) or MonteCarlo(...), got {engine!r}")
     arguments, shape = as_surface(model, strikes, maturities, forward, discount, call)
+    if key is not None and isinstance(engine, Lewis | Cos):
+        raise ValueError(f"expected no key for {type(engine).__name__}, which draws nothing; leave it out")
     # Monte Carlo chooses its steps by the maturities, which it cannot while they are traced.
     run = _compiled if getattr(engine, "traceable", True) else _price_table
     return run(model, arguments, engine, key).reshape(shape)

@@ -10,10 +10,10 @@ from quantjax.numerics import vector_exp, vector_expm1
 
 
 def test_exp_is_within_one_unit_in_the_last_place():
-    x = np.random.default_rng(2).uniform(-708, 709, 300_000)
+    x = np.random.default_rng(2).uniform(-707, 709, 300_000)
     exact = np.exp(x.astype(np.longdouble))
-    found = np.asarray(jax.jit(vector_exp)(x))
-    assert (np.abs(found - exact) / np.spacing(exact.astype(float))).max() < 1
+    for run in (vector_exp, jax.jit(vector_exp)):
+        assert (np.abs(np.asarray(run(x)) - exact) / np.spacing(exact.astype(float))).max() < 1
     assert vector_exp(jnp.float64(0.0)) == 1
     assert 0 < vector_exp(jnp.float64(-1e300)) < 1e-307
 

@@ -56,8 +56,9 @@ def calibrate(
     (`Calibration.engine_error`) exceeds both 1e-4 vol points and a tenth of the rmse.
 
     Per item: `jax.vmap` over models and stacked quotes. Compiled once for the shape of the quotes and the options.
-    Raises ValueError for quotes without a vol or weight, for float32, for starts outside the bounds, for unknown names,
-    for priors without a positive deviation, and for many starts without a key.
+    Raises TypeError for a model without `parameter_bounds()` and an engine that draws, ValueError for quotes without a
+    vol or weight, for float32, for starts outside the bounds, for unknown names, for priors without a positive
+    deviation, and for many starts without a key.
 
     Source: Cui, del Bano Rollin & Germano (2017), Full and fast calibration of the Heston stochastic volatility model,
     EJOR 263:625, who fit prices and whose exact gradient is here forward differentiation.
@@ -72,6 +73,9 @@ def calibrate(
     (True, 2.0, 0.0)
     """
     engine = Lewis(nodes=_NODES) if engine is None else engine
+    model = jax.tree.map(jnp.asarray, model)
+    if isinstance(engine, type) or not hasattr(engine, "normalised_price") or not getattr(engine, "traceable", True):
+        raise TypeError(f"expected an engine that draws nothing, such as Lewis() or Cos(...), got {engine!r:.80}")
     priors = dict(priors or {})
     _check_quotes(quotes)
     names = _free_names(model, fixed)
@@ -219,9 +223,9 @@ def _free_names(model: Any, fixed: Sequence[str]) -> tuple[str, ...]:
     if not names:
         raise ValueError("expected a parameter to be free, got all of them in fixed")
     for name in bounds:
-        value = getattr(model, name)
-        if jnp.shape(value) != ():
-            raise ValueError(f"expected {name} as a scalar, got {list(jnp.shape(value))}; use jax.vmap for many models")
+        value = jnp.asarray(getattr(model, name))
+        if value.shape != ():
+            raise ValueError(f"expected {name} as a scalar, got {list(value.shape)}; use jax.vmap for many models")
         if value.dtype != jnp.float64:
             raise ValueError(
                 f"expected {name} in float64, got {value.dtype}; call jax.config.update('jax_enable_x64', True) at the "

@@ -31,13 +31,14 @@ class CalibrationReason(enum.IntEnum):
 
 _MESSAGES = {
     CalibrationReason.CONVERGED: "converged",
-    CalibrationReason.MAX_STEPS: "not converged after max_steps: give the method more, or another start",
+    CalibrationReason.MAX_STEPS: "no end after max_steps: give the method more, or another start",
     CalibrationReason.STALLED: "no step lowered the error: give another start, or the engine more nodes",
     CalibrationReason.NOT_FINITE: "the model has no finite prices at the start: give another start",
     CalibrationReason.TOO_FEW_QUOTES: "fewer quotes (and priors) than parameters: fix parameters, or give priors",
     CalibrationReason.SINGULAR: "the quotes do not tell the parameters apart: fix some, or give priors",
     CalibrationReason.AT_BOUND: "the best fit lies at a bound of a parameter: fix it, give a prior, or another model",
-    CalibrationReason.ENGINE_ERROR: "the engine's own error is large beside the fit's: give it more nodes or terms",
+    CalibrationReason.ENGINE_ERROR: "the engine's own error is large beside the fit's: give it more nodes or terms, or "
+    "leave out quotes so far in the wings that their prices have no digits",
 }
 
 

@@ -89,7 +89,8 @@ class Contours(eqx.Module):
 
     def _seen(self, sine) -> jax.Array:
         """The share of a pole 1/2 above -i/2, from a contour whose tilt has this sine."""
-        # sin(w + d) - sin w = 1 / (2 b), and beyond sin(w + d) = 1 the pole is so far that the share is 0.
+        # sin(w + d) - sin w = 1 / (2 b). Where no d solves it the pole is off the axis, as far as pi / 2 - w and
+        # further, where the share is below rounding for any but the fewest nodes.
         cosine = self.cosine
         rise = jnp.minimum(0.5 / self.scale, 1 - sine)
         cosine_there = jnp.sqrt(jnp.maximum(1 - (sine + rise) ** 2, 0.0))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -14,6 +16,9 @@ from quantjax.numerics.trigonometry import vector_sin_cos
 from quantjax.pricing.fourier.contour import Contours, find_contours
 
 __all__ = ["Lewis"]
+
+# Prices are the sum times e^(k/2), and so are its roundings: k is at most -_LARGEST ln(eps), where eps becomes eps^0.7.
+_LARGEST = 0.6
 
 
 class Lewis(eqx.Module):
@@ -28,14 +33,15 @@ class Lewis(eqx.Module):
     with Re z > 0 on each of two contours a maturity, shared by all strikes; with one strike a maturity there is one
     contour. The error falls exponentially with it: of Heston's models as calibrations give them 48 leave 1e-11 of the
     forward at most and 32 leave 1e-10 for 99 of 100; docs/heston_fourier.md has far wilder ones. Strikes further out
-    than the nodes resolve, tens of standard deviations, have the time value of the furthest that is resolved, a bound
-    of theirs. Works for any model with `log_cf`; float32 gives 1e-6 of the forward.
+    than the nodes resolve, tens of standard deviations, or above e^21 forwards (float32: e^9), where e^k would blow up
+    roundings, have the time value of the furthest that is resolved, a bound of theirs. Works for any model with
+    `log_cf`; float32 gives 2e-6 of the forward for models as calibrated.
 
     Source: Lewis (2001), A simple option formula for general jump-diffusion and other exponential Levy processes, eq.
     3.11.
     """
 
-    nodes: int = eqx.field(static=True, default=48, converter=lambda value: whole_number(value, "nodes", least=8))
+    nodes: int = eqx.field(static=True, default=48, converter=lambda value: whole_number(value, "nodes", least=16))
 
     def normalised_price(
         self,
@@ -46,10 +52,11 @@ class Lewis(eqx.Module):
     ) -> Float[jax.Array, "maturity strike"]:
         """Undiscounted prices in units of the forward, of options with ln(K/F) at maturities > 0. Per item."""
         own = log_moneyness.shape[-1] == 1
-        contours = find_contours(model, maturities, self.nodes, log_moneyness[:, 0] if own else None)
+        inside = jnp.minimum(log_moneyness, -_LARGEST * math.log(jnp.finfo(log_moneyness.dtype).eps))
+        contours = find_contours(model, maturities, self.nodes, inside[:, 0] if own else None)
         # What lies further out than the nodes resolve is worth no more beyond its intrinsic value than at their edge.
         centre, furthest = contours.centre[:, None], contours.furthest[:, None]
-        inside = jnp.clip(log_moneyness, centre - furthest, centre + furthest)
+        inside = jnp.clip(inside, centre - furthest, centre + furthest)
         if own:
             total = self._own_contours(model, contours, maturities, inside[:, 0])[:, None]
             at_0, at_minus_i = (share[:, None] for share in contours.seen_of_poles(1))

@@ -23,6 +23,8 @@ __all__ = ["log_characteristic"]
 
 # ln(1 + y) - y / (1 + y) = y^2 / 2 - 2 y^3 / 3 + 3 y^4 / 4 - ...: so many terms where |y| is below 1/100.
 _TERMS, _SERIES = 7, 0.01
+# A scale below this is as good as 0.
+_LEAST_SCALE = 1e-30
 # beta + d has lost digits where its square is below this share of d's.
 _CANCELLED = 1e-4
 
@@ -35,7 +37,7 @@ def log_characteristic(u: SplitComplex, t, v0, kappa, theta, xi, rho) -> SplitCo
     beta = kappa - (rho * xi) * u.times_i()
     d = (beta.square() + square_xi * q).sqrt()
     # Without vol of vol and mean reversion d is 0 everywhere, and the formulas hold in the limit.
-    d = SplitComplex(jnp.maximum(d.re, _tiny(d.re)), d.im)
+    d = SplitComplex(jnp.maximum(d.re, _least_root(d.re)), d.im)
     m = (-t * d).expm1()
     denominator = d * (m + 2.0) - beta * m
 
@@ -51,13 +53,14 @@ def log_characteristic(u: SplitComplex, t, v0, kappa, theta, xi, rho) -> SplitCo
     slope = above * below.conjugate() * (inverse * (of_d * of_denominator))
     decayed = m * d.conjugate() * (inverse * (of_below * of_denominator))
 
-    half_square = jnp.maximum(0.5 * square_xi, _tiny(d.re))
-    return v0 * variance - (kappa * theta) * (t * slope + SplitComplex(*_scaled_log1p(slope * decayed, half_square)))
+    logarithm = SplitComplex(*_scaled_log1p(slope * decayed, 0.5 * square_xi))
+    return v0 * variance - (kappa * theta) * (t * slope + logarithm)
 
 
 @jax.custom_jvp
 def _scaled_log1p(x: SplitComplex, scale) -> tuple[jax.Array, jax.Array]:
-    """ln(1 + scale x) / scale on the principal branch, which for a tiny scale is x."""
+    """ln(1 + scale x) / scale on the principal branch, which for a scale of 0 is x."""
+    scale = jnp.maximum(scale, _LEAST_SCALE)
     value = (scale * x).log1p() / scale
     return value.re, value.im
 
@@ -75,11 +78,11 @@ def _scaled_log1p_jvp(primals, tangents):
     series = SplitComplex(jnp.full_like(y.re, _TERMS / (_TERMS + 1)), jnp.zeros_like(y.im))
     for term in range(_TERMS - 1, 0, -1):
         series = term / (term + 1) - series * small
-    by_scale = (-(x.square() * series)).where(near, (x * inverse - value) * (1 / scale))
+    by_scale = (-(x.square() * series)).where(near, (x * inverse - value) * (1 / jnp.maximum(scale, _LEAST_SCALE)))
     tangent = inverse * x_tangent + by_scale * scale_tangent
     return (value.re, value.im), (tangent.re, tangent.im)
 
 
-def _tiny(like: jax.Array) -> float:
-    """Small beside any rate a year, with a sixth power that does not underflow."""
-    return 1e-30 if like.dtype == jnp.float64 else 1e-6
+def _least_root(like: jax.Array) -> float:
+    """Small beside any rate a year, with a twelfth power, of which second derivatives are made, that is no 0."""
+    return 1e-8 if like.dtype == jnp.float64 else 1e-3

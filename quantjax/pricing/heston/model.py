@@ -27,7 +27,8 @@ class Heston(eqx.Module):
     `v0`: variance now; `kappa`: speed of mean reversion, a year; `theta`: variance in the long run; `xi`: volatility of
     variance; `rho`: correlation of spot and variance, -1 < rho < 1. Parameters are leaves, scalars or `[...]` alike; a
     batched model goes through `jax.vmap`. `scheme`: how `simulate` steps. Raises ValueError for numbers outside their
-    domain (v0, theta, kappa, xi >= 0, |rho| < 1) as far as they are known, and for float64 while JAX's x64 mode is off.
+    domain (v0, theta, kappa, xi >= 0, |rho| < 1) as far as they are known, and for float64 while JAX's x64 mode is off;
+    where only computing knows (under jit and vmap), prices and paths are NaN.
 
     Source: Heston (1993), A closed-form solution for options with stochastic volatility, RFS 6(2):327.
 
@@ -57,7 +58,13 @@ class Heston(eqx.Module):
         >>> abs(complex(model.log_cf(jnp.array(-1j), 1.0))) < 1e-15
         True
         """
-        return log_characteristic(split(u), t, self.v0, self.kappa, self.theta, self.xi, self.rho).joined()
+        return log_characteristic(split(u), t, self._valid().v0, self.kappa, self.theta, self.xi, self.rho).joined()
+
+    def _valid(self) -> Heston:
+        """This model, with a v0 of NaN where parameters that only computing knows are outside of their domain."""
+        rates = (self.v0 >= 0) & (self.kappa >= 0) & (self.theta >= 0) & (self.xi >= 0)
+        v0 = jnp.where(rates & (jnp.abs(self.rho) < 1), self.v0, jnp.nan)
+        return eqx.tree_at(lambda model: model.v0, self, v0)
 
     def simulate(self, times, num_paths: int, *, key: jax.Array, draws: Draws | None = None) -> Paths:
         """Paths of ln(S_t / F_t) and of the variance at `times`, by the model's `scheme`.
@@ -70,13 +77,15 @@ class Heston(eqx.Module):
         >>> paths.spot.shape, abs(float(paths.spot[-1].mean()) - 1) < 0.02
         ((2, 1000), True)
         """
-        return simulate_paths(self, self.scheme, times, num_paths, key=key, draws=draws or PseudoRandom())
+        return simulate_paths(self._valid(), self.scheme, times, num_paths, key=key, draws=draws or PseudoRandom())
 
     def simulate_conditional(
         self, times, num_paths: int, *, key: jax.Array, draws: Draws | None = None
     ) -> ConditionalPaths:
         """Paths of the variance at `times`, and the normal law of ln(S_t / F_t) given them. As `simulate`. Per item."""
-        return simulate_conditional(self, self.scheme, times, num_paths, key=key, draws=draws or PseudoRandom())
+        return simulate_conditional(
+            self._valid(), self.scheme, times, num_paths, key=key, draws=draws or PseudoRandom()
+        )
 
     def total_variance(self, t: Value) -> Value:
         """E int_0^t v ds = theta t + (v0 - theta) (1 - e^(-kappa t)) / kappa, `[...]`.

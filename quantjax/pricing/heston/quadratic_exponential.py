@@ -78,9 +78,10 @@ class QuadraticExponential(eqx.Module):
     `steps_per_year`: steps are 1 / steps_per_year long at most, and each of the times is met; `substeps`: this many
     steps between two times instead, whatever their distance (needed where the times are traced). `switch`: Andersen's
     psi_c, between 1.4 and 2: below, the exponential branch would need -ln Q(Z) where it is not fitted. The bias is of
-    second order in the step: docs/heston_bias.md. Gradients are pathwise with the branch held fixed. Undefined (NaN)
-    for xi = 0. Source: Andersen (2008), Simple and efficient simulation of the
-    Heston stochastic volatility model, J. Computational Finance 11(3), sections 3.2, 4.2 and 4.3.2.
+    second order in the step: docs/heston_bias.md. Gradients are pathwise with the branch held fixed.
+
+    Source: Andersen (2008), Simple and efficient simulation of the Heston stochastic volatility model, J. Computational
+    Finance 11(3), sections 3.2, 4.2 and 4.3.2.
 
     >>> QuadraticExponential(steps_per_year=64).switch
     1.5
@@ -97,7 +98,9 @@ class QuadraticExponential(eqx.Module):
 
     def coefficients(self, model, step_size: jax.Array) -> tuple[jax.Array, ...]:
         """What a step of this size needs, as numbers."""
-        kappa, theta, xi, rho = model.kappa, model.theta, model.xi, model.rho
+        kappa, theta, rho = model.kappa, model.theta, model.rho
+        # The formulas divide by xi: a smaller one moves prices by no more than rounding does.
+        xi = jnp.maximum(model.xi, jnp.finfo(jnp.result_type(model.xi)).eps ** 0.4)
         decay = jnp.exp(-kappa * step_size)
         # (1 - e^(-kappa D)) / kappa, which is D where kappa is 0.
         flat = jnp.abs(kappa * step_size) < 1e-12

@@ -15,6 +15,7 @@ from quantjax.pricing import (
     Heston,
     LevenbergMarquardt,
     Lewis,
+    MonteCarlo,
     Optax,
     OptionQuotes,
     black_price,
@@ -254,6 +255,12 @@ def _vega(quotes: OptionQuotes) -> np.ndarray:
     k, maturity = quotes.log_moneyness, quotes.maturities[:, None]
     up, down = (black_price(1.0, jnp.exp(k), maturity, quotes.vols + step, 1.0) for step in (1e-5, -1e-5))
     return np.asarray(up - down) / 2e-5
+
+
+@pytest.mark.parametrize("engine", [MonteCarlo(), Lewis, "Lewis"])
+def test_engines_that_draw_or_are_none(engine):
+    with pytest.raises(TypeError, match="expected an engine"):
+        calibrate(START, line_quotes(0.01), engine=engine)
 
 
 def test_few_nodes_are_told():

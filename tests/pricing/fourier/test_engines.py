@@ -92,6 +92,35 @@ def test_far_wings_have_the_intrinsic_value_and_no_noise(t):
     np.testing.assert_allclose(own, expected, rtol=0, atol=1e-11)
 
 
+@pytest.mark.parametrize("nodes", [48, 400])
+def test_strikes_beyond_all_measure_have_no_time_value(nodes):
+    """Where e^(k/2) would make prices of roundings."""
+    k = np.array([-120.0, -60.0, 20.0, 40.0, 60.0, 80.0, 120.0])
+    calls = k >= 0
+    for model in (Heston(1.0, 1.0, 1.0, 0.5, -0.5), MODEL):
+        for strikes, maturities in ((np.exp(k), [30.0]), (np.exp(k)[:, None], np.full(7, 30.0))):
+            call = calls.reshape(np.shape(strikes))
+            found = pricing.price(model, strikes, maturities, forward=1.0, call=call, engine=Lewis(nodes)).ravel()
+            exact = Lewis(200).normalised_price(model, k[:, None], jnp.full(7, 30.0), calls[:, None])[:, 0]
+            np.testing.assert_allclose(found[:3], exact[:3], atol=2e-10)
+            # Of e^20 forwards and more no more than of e^20, and no less than nothing.
+            assert (np.diff(found[2:]) <= 1e-10).all()
+            assert (found[2:] > -1e-10).all()
+
+
+def test_parameters_out_of_their_domain_give_nan_where_only_computing_knows():
+    run = jax.jit(lambda *parameters: pricing.price(Heston(*parameters), STRIKES, MATURITIES, forward=100.0))
+    good = (0.04, 1.5, 0.04, 0.5, -0.7)
+    assert np.isfinite(run(*good)).all()
+    bad = ((0, -0.01), (1, -1.0), (2, -0.01), (3, -0.5), (4, 1.0), (4, -2.0))
+    for index, value in bad:
+        assert np.isnan(run(*(*good[:index], value, *good[index + 1 :]))).all(), (index, value)
+    assert np.isnan(jax.jit(lambda vol: pricing.price(Black(vol), 100.0, 1.0, forward=100.0))(-0.2))
+    # One bad model of a batch spoils itself alone.
+    prices = jax.vmap(lambda rho: run(*good[:4], rho))(jnp.array([-0.7, 1.5]))
+    np.testing.assert_array_equal(np.isnan(prices).all((1, 2)), [False, True])
+
+
 def test_models_without_variance_have_the_intrinsic_value():
     for model in (Black(0.0), Heston(0.0, 1.0, 0.0, 0.5, -0.7)):
         prices = pricing.price(model, [90.0, 100.0, 110.0], [1.0, 2.0], forward=100.0)
@@ -189,6 +218,24 @@ def test_greeks_of_black_are_the_closed_form():
         np.testing.assert_allclose(getattr(found, name), getattr(closed, name), rtol=1e-8, atol=1e-9, err_msg=name)
     for name, expected in (("parameters", closed.vega), ("vannas", closed.vanna), ("volgas", closed.volga)):
         np.testing.assert_allclose(getattr(found, name).vol, expected, rtol=1e-8, atol=1e-8, err_msg=name)
+
+
+def test_greeks_where_xi_and_kappa_are_0():
+    strikes = jnp.array([90.0, 100.0, 110.0])
+    near, at = (pricing.greeks(Heston(0.04, 1.5, 0.04, xi, -0.7), strikes, 1.0, forward=100.0) for xi in (1e-5, 0.0))
+    np.testing.assert_allclose(at.volgas.xi, near.volgas.xi, rtol=1e-3)
+    np.testing.assert_allclose(at.parameters.xi, near.parameters.xi, rtol=1e-3)
+    at = pricing.greeks(Heston(0.04, 0.0, 0.04, 0.0, -0.7), strikes, 1.0, forward=100.0)
+    expected = pricing.greeks(Black(0.2), strikes, 1.0, forward=100.0)
+    np.testing.assert_allclose(at.delta, expected.delta, rtol=1e-9)
+    np.testing.assert_allclose(at.gamma, expected.gamma, rtol=1e-9)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(at))
+
+
+def test_greeks_are_nan_where_there_is_no_price():
+    found = pricing.greeks(MODEL, jnp.array([100.0, jnp.nan]), 1.0, forward=100.0)
+    for leaf in jax.tree.leaves(found):
+        np.testing.assert_array_equal(np.isnan(leaf), [False, True])
 
 
 def test_greeks_of_heston_are_differences():

@@ -195,3 +195,17 @@ def test_bad_schemes_and_numbers(key):
         batch = Heston(**{**LEWIS, name: jnp.array([0.04, 0.09])})
         with pytest.raises(ValueError, match=r"use jax\.vmap"):
             batch.simulate([1.0], 2, key=key)
+
+
+def test_no_vol_of_vol_is_black(key):
+    model = Heston(0.04, 1.0, 0.04, 0.0, -0.5, QuadraticExponential(steps_per_year=8))
+    paths = model.simulate([1.0], 1 << 14, key=key)
+    np.testing.assert_allclose(paths.variance, 0.04, rtol=1e-5)
+    np.testing.assert_allclose(paths.log_spot.std(), 0.2, rtol=0.02)
+    assert abs(float(paths.spot.mean()) - 1) < 0.01
+
+
+def test_parameters_out_of_their_domain_give_nan(key):
+    run = jax.jit(lambda rho: Heston(0.04, 1.0, 0.04, 0.5, rho).simulate([0.1], 64, key=key).log_spot)
+    assert np.isfinite(run(-0.5)).all()
+    assert np.isnan(run(1.5)).all()
