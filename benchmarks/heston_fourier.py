@@ -31,13 +31,13 @@ MATURITIES, STRIKES = np.array([0.1, 0.25, 0.5, 1.0, 2.0]), np.linspace(0.7, 1.3
 NODES = {"own": (24, 28, 32), "surface": (24, 32, 48)}
 BLOCK = {"own": 100, "surface": 100}  # models side by side: what they need of intermediates stays in the cache
 QUANTLIB_SETS = 2
-# Prices a second, and the largest error they may have: a vectorised loop of numba does the first on two fast cores.
+# Prices a second, and the largest error they may have; a vectorised loop of numba does the first on two fast cores.
 TARGETS = {"own": (560_000, 2e-11), "surface": (5_600_000, 2e-11)}
 AGREEMENT, OF_NUMBA = 1e-6, 1e-5  # of the forward, before anything is timed; the errors are in the results
 WHY = (
     "The whole integrand is one loop, which XLA's CPU backend compiles for vectors of 256 bits without fused "
     "multiply-adds: 400 operations a node. The contours need a sixth of the nodes of a Gauss rule on the real line at "
-    "equal accuracy. On surfaces half of the time goes into the waves of 20 strikes a maturity, a sine, a cosine and an "
+    "equal accuracy. On surfaces half of the time goes into waves of 20 strikes a maturity, a sine, a cosine and an "
     "exponential for each node, and a quarter into kernels of few numbers; the target there is missed by half. The "
     "numba loop calls scalar functions (numba finds no vector library here), so it is slower than such loops can be; "
     "with its 160 nodes it errs by up to 1e-6 of the forward on the surfaces, so it is held to 1e-5. QuantLib prices "
