@@ -128,6 +128,7 @@ def _text(result: dict[str, Any]) -> dict[str, Any]:
     lines["error by expiry, vol points"] = {
         f"{row['expiry']:%Y-%m-%d} {row['settlement']}": f"{row['rmse']:.3f} (SVI {row['svi_rmse']:.3f}, half "
         f"the spread {row['half_spread']:.3f}; {row['num_quotes']} quotes)"
+        + ("; SVI has butterfly arbitrage" if row["svi_min_density"] < 0 else "")
         for row in result["by_maturity"]
     }
     lines["error"] = f"{result['rmse_vol_points']:.3g} vol points rmse, {result['max_error_vol_points']:.3g} at most"
@@ -136,6 +137,8 @@ def _text(result: dict[str, Any]) -> dict[str, Any]:
     off = result["engine_error_vol_points"]
     lines["engine"] = "its error is no number" if off is None else f"off by {off:.2g} vol points at most"
     lines["fit"] = f"{result['message']}, {result['steps']} steps"
+    if count := result["chain_report"].get("no_forward"):
+        lines["no forward"] = f"{count} quotes, of expiries with too few pairs of a call and a put: give --spot, --rate"
     lines["quotes of the chain"] = result["chain_report"] | {
         name: count for name, count in result["counts"].items() if name not in ("rows", "rows_read")
     }

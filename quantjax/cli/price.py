@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from quantjax.cli.console import AsJson, numbers, show
+from quantjax.cli.console import AsJson, numbers, say, show
 
 if TYPE_CHECKING:
     from quantjax.pricing import Heston
 
 __all__ = ["price"]
 
+_ROUNDING = 1e-14  # of the forward, of prices
 _PARAMETERS = ("v0", "kappa", "theta", "xi", "rho")
 
 
@@ -92,19 +93,27 @@ def price(
     discount = jnp.exp(-rate * maturity)
     column = (carried[:, None], strike, maturity[:, None])
     call = not put
+    error = jnp.zeros((len(times), len(at)))
     if model == "heston":
+        surface = {"forward": carried, "discount": discount, "call": call}
         heston = _heston(parameters, file)
-        values = pricing.price(heston, strike, maturity, forward=carried, discount=discount, call=call)
+        values = pricing.price(heston, strike, maturity, **surface)
+        error = pricing.price_error(heston, strike, maturity, **surface) + _ROUNDING * (carried * discount)[:, None]
     elif quoted is not None:
         values = jnp.broadcast_to(jnp.array(quoted), (len(times), len(at)))
     else:
         values = pricing.black_price(*column, vol, discount[:, None], call)
+    vols = pricing.implied_vol(values, *column, discount[:, None], call)
+    intrinsic = discount[:, None] * jnp.maximum((1 - 2 * put) * (carried[:, None] - strike), 0.0)
+    vols = jnp.where(values - intrinsic > error, vols, jnp.nan)  # else a vol of nothing but the error
+    if bool(jnp.isnan(vols).any()):
+        say("no implied volatility where a price has no time value, or none above the error of its computation")
     result = {
         "model": model,
         "option": "call" if call else "put",
         "forward": dict(zip(map(_key, times), carried.tolist(), strict=True)),
         "prices": _table(times, at, values),
-        "implied_vols": _table(times, at, pricing.implied_vol(values, *column, discount[:, None], call)),
+        "implied_vols": _table(times, at, vols),
     }
     show(result, as_json=as_json)
 

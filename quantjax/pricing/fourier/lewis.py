@@ -51,24 +51,20 @@ class Lewis(eqx.Module):
         call: Bool[jax.Array, "maturity strike"],
     ) -> Float[jax.Array, "maturity strike"]:
         """Undiscounted prices in units of the forward, of options with ln(K/F) at maturities > 0. Per item."""
-        own = log_moneyness.shape[-1] == 1
-        inside = jnp.minimum(log_moneyness, -_LARGEST * math.log(jnp.finfo(log_moneyness.dtype).eps))
-        contours = find_contours(model, maturities, self.nodes, inside[:, 0] if own else None)
-        # What lies further out than the nodes resolve is worth no more beyond its intrinsic value than at their edge.
-        centre, furthest = contours.centre[:, None], contours.furthest[:, None]
-        inside = jnp.clip(inside, centre - furthest, centre + furthest)
-        if own:
+        contours, inside = self._contours(model, log_moneyness, maturities)
+        if log_moneyness.shape[-1] == 1:
             total = self._own_contours(model, contours, maturities, inside[:, 0])[:, None]
             at_0, at_minus_i = (share[:, None] for share in contours.seen_of_poles(1))
         else:
             total = self._shared_contours(model, contours, maturities, inside)
             at_0, at_minus_i = (
-                jnp.where(inside >= centre, *(share[:, None] for share in of_sides))
+                jnp.where(inside >= contours.centre[:, None], *(share[:, None] for share in of_sides))
                 for of_sides in zip(contours.seen_of_poles(1), contours.seen_of_poles(-1), strict=True)
             )
         strike = jnp.exp(inside)
         residues = jnp.where(call, 1 - at_minus_i - at_0 * strike, (1 - at_0) * strike - at_minus_i)
         value = residues - jnp.sqrt(strike) / jnp.pi * total
+        # What lies further out than the nodes resolve is worth no more beyond its intrinsic value than at their edge.
         beyond = _intrinsic(log_moneyness, call) + value - _intrinsic(inside, call)
         value = jnp.where(inside == log_moneyness, value, beyond)
         return jnp.where(contours.still[:, None], _intrinsic(log_moneyness, call), value)
@@ -80,10 +76,24 @@ class Lewis(eqx.Module):
         maturities: Float[jax.Array, " maturity"],
         call: Bool[jax.Array, "maturity strike"],
     ) -> Float[jax.Array, "maturity strike"]:
-        """The difference of `normalised_price` from that with twice the nodes, whose error is far smaller. Per item."""
+        """The difference of `normalised_price` from that with twice the nodes, whose error is far smaller. Per item.
+
+        Of strikes further out than the nodes resolve it is at least the time value, which is but a bound there.
+        """
         finer = Lewis(nodes=2 * self.nodes)
         arguments = (model, log_moneyness, maturities, call)
-        return jnp.abs(self.normalised_price(*arguments) - finer.normalised_price(*arguments))
+        value = self.normalised_price(*arguments)
+        error = jnp.abs(value - finer.normalised_price(*arguments))
+        _, inside = self._contours(model, log_moneyness, maturities)
+        return jnp.where(inside == log_moneyness, error, jnp.maximum(error, value - _intrinsic(log_moneyness, call)))
+
+    def _contours(self, model, log_moneyness, maturities) -> tuple[Contours, jax.Array]:
+        """The contours, and log-moneynesses no further out than what their nodes resolve."""
+        inside = jnp.minimum(log_moneyness, -_LARGEST * math.log(jnp.finfo(log_moneyness.dtype).eps))
+        own = inside[:, 0] if inside.shape[-1] == 1 else None
+        contours = find_contours(model, maturities, self.nodes, own)
+        centre, furthest = contours.centre[:, None], contours.furthest[:, None]
+        return contours, jnp.clip(inside, centre - furthest, centre + furthest)
 
     def _own_contours(self, model, contours: Contours, maturities, log_moneyness) -> jax.Array:
         """Re sum_j e^(-i u k) phi / q dz, z = u - i/2, `[maturity]`, one strike a maturity."""

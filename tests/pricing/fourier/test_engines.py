@@ -92,20 +92,23 @@ def test_far_wings_have_the_intrinsic_value_and_no_noise(t):
     np.testing.assert_allclose(own, expected, rtol=0, atol=1e-11)
 
 
-@pytest.mark.parametrize("nodes", [48, 400])
-def test_strikes_beyond_all_measure_have_no_time_value(nodes):
+def test_strikes_beyond_all_measure_have_no_time_value():
     """Where e^(k/2) would make prices of roundings."""
     k = np.array([-120.0, -60.0, 20.0, 40.0, 60.0, 80.0, 120.0])
-    calls = k >= 0
+    calls, own, at = k >= 0, (np.exp(k)[:, None], np.full(7, 30.0)), {"forward": 1.0}
     for model in (Heston(1.0, 1.0, 1.0, 0.5, -0.5), MODEL):
-        for strikes, maturities in ((np.exp(k), [30.0]), (np.exp(k)[:, None], np.full(7, 30.0))):
-            call = calls.reshape(np.shape(strikes))
-            found = pricing.price(model, strikes, maturities, forward=1.0, call=call, engine=Lewis(nodes)).ravel()
-            exact = Lewis(200).normalised_price(model, k[:, None], jnp.full(7, 30.0), calls[:, None])[:, 0]
-            np.testing.assert_allclose(found[:3], exact[:3], atol=2e-10)
+        exact = pricing.price(model, *own, call=calls[:, None], engine=Lewis(200), **at).ravel()
+        found = [
+            pricing.price(model, *own, call=calls[:, None], **at).ravel(),
+            *(pricing.price(model, np.exp(k), [30.0], call=calls, engine=Lewis(n), **at)[0] for n in (48, 400)),
+        ]
+        for prices in found:
+            np.testing.assert_allclose(prices[:3], exact[:3], atol=2e-10)
             # Of e^20 forwards and more no more than of e^20, and no less than nothing.
-            assert (np.diff(found[2:]) <= 1e-10).all()
-            assert (found[2:] > -1e-10).all()
+            assert (np.diff(prices[2:]) <= 1e-10).all()
+            assert (prices[2:] > -1e-10).all()
+        told = pricing.price_error(model, *own, call=calls[:, None], **at).ravel()
+        assert (told[3:] >= found[0][3:]).all()
 
 
 def test_parameters_out_of_their_domain_give_nan_where_only_computing_knows():
