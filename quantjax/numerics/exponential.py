@@ -12,16 +12,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from quantjax.numerics.float_bits import LN2_HIGH, LN2_LOW, MANTISSA_BITS, ONE_BITS, TO_LOWEST_BITS
 from quantjax.numerics.polynomials import horner
 
 __all__ = ["vector_exp", "vector_expm1"]
 
 _LOG2_E = 1.44269504088896338700
-# ln 2 in two parts; whole multiples up to 2^10 of the first are exact.
-_LN2_HIGH, _LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
-# Adding this leaves whole numbers in the lowest bits.
-_TO_BITS = 1.5 * 2.0**52
-_ONE_BITS, _MANTISSA_BITS = 0x3FF0000000000000, 52
 # (e^r - 1 - r) / r^2 for |r| <= ln(2) / 2, by Taylor's series.
 _TAYLOR = tuple(1 / math.factorial(power) for power in range(2, 14))
 # Beyond these e^x is as good as 0, or beyond the largest number; below the third, e^x - 1 is -1.
@@ -78,6 +74,6 @@ def _expm1(x: jax.Array) -> jax.Array:
 def _parts(x: jax.Array) -> tuple[jax.Array, jax.Array]:
     """2^k and e^r - 1, where x = k ln 2 + r and |r| <= ln(2) / 2."""
     k = jnp.round(x * _LOG2_E)
-    r = (x - k * _LN2_HIGH) - k * _LN2_LOW
-    bits = (jax.lax.bitcast_convert_type(k + _TO_BITS, jnp.int64) << _MANTISSA_BITS) + np.int64(_ONE_BITS)
+    r = (x - k * LN2_HIGH) - k * LN2_LOW
+    bits = (jax.lax.bitcast_convert_type(k + TO_LOWEST_BITS, jnp.int64) << MANTISSA_BITS) + np.int64(ONE_BITS)
     return jax.lax.bitcast_convert_type(bits, jnp.float64), r + r * r * horner(_TAYLOR, r)

@@ -10,15 +10,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from quantjax.numerics.float_bits import LN2_HIGH, LN2_LOW, ONE_BITS
 from quantjax.numerics.fusion import in_one_loop
 from quantjax.numerics.polynomials import horner
 
 __all__ = ["vector_log", "vector_log1p"]
 
 _SQRT_HALF_BITS = 0x3FE6A09E667F3BCD  # of sqrt(1/2): the mantissa is brought into [sqrt(1/2), sqrt(2))
-_ONE_BITS = 0x3FF0000000000000
 _MANTISSA = (1 << 52) - 1
-_LN2_HIGH, _LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
 # ln(1 + f) = f - f^2/2 + s (f^2/2 + R(s^2)), s = f / (2 + f): minimax coefficients of R.
 _EVEN = (3.999999999940941908e-01, 2.222219843214978396e-01, 1.531383769920937332e-01)
 _ODD = (6.666666666666735130e-01, 2.857142874366239149e-01, 1.818357216161805012e-01, 1.479819860511658591e-01)
@@ -75,7 +74,7 @@ def _log1p(x: jax.Array) -> jax.Array:
 
 def _split(x: jax.Array) -> tuple[jax.Array, jax.Array]:
     """x = 2^exponent mantissa, the mantissa in [sqrt(1/2), sqrt(2))."""
-    bits = jax.lax.bitcast_convert_type(x, jnp.int64) + np.int64(_ONE_BITS - _SQRT_HALF_BITS)
+    bits = jax.lax.bitcast_convert_type(x, jnp.int64) + np.int64(ONE_BITS - _SQRT_HALF_BITS)
     exponent = ((bits >> 52) - 1023).astype(jnp.float64)
     return exponent, jax.lax.bitcast_convert_type((bits & np.int64(_MANTISSA)) + np.int64(_SQRT_HALF_BITS), jnp.float64)
 
@@ -88,4 +87,4 @@ def _log_of_parts(exponent: jax.Array, f: jax.Array) -> jax.Array:
     even = w * horner(_EVEN, w)
     odd = z * horner(_ODD, w)
     half_square = 0.5 * f * f
-    return exponent * _LN2_HIGH - ((half_square - (s * (half_square + even + odd) + exponent * _LN2_LOW)) - f)
+    return exponent * LN2_HIGH - ((half_square - (s * (half_square + even + odd) + exponent * LN2_LOW)) - f)

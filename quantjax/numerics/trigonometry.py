@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from quantjax.numerics.float_bits import TO_LOWEST_BITS
 from quantjax.numerics.fusion import in_one_loop
 from quantjax.numerics.polynomials import horner
 
@@ -53,7 +54,6 @@ _ATAN_Q = (
     1.0,
 )
 _TAN_PI_8 = 0.41421356237309503
-_TO_BITS = 1.5 * 2.0**52
 _PI, _PI_LOW = 3.141592653589793, 1.2246467991473532e-16
 
 
@@ -102,8 +102,8 @@ def _sin_cos(x: jax.Array) -> tuple[jax.Array, jax.Array]:
     turns = jnp.round(x * _TWO_OVER_PI)
     r = ((x - turns * _HALF_PI[0]) - turns * _HALF_PI[1]) - turns * _HALF_PI[2]
     sine, cosine = sin_cos_near_zero(r)
-    # The lowest two bits of the whole number of quarter turns, brought there by adding 1.5 2^52.
-    bits = jax.lax.bitcast_convert_type(turns + _TO_BITS, jnp.int64)
+    # The lowest two bits of the whole number of quarter turns.
+    bits = jax.lax.bitcast_convert_type(turns + TO_LOWEST_BITS, jnp.int64)
     odd = (bits & 1) != 0
     a, b = jnp.where(odd, cosine, sine), jnp.where(odd, sine, cosine)
     return _with_sign(a, bits), _with_sign(b, bits + 1)

@@ -77,17 +77,17 @@ class Contours(eqx.Module):
             lift,
         )
 
-    def seen_of_poles(self, sides) -> tuple[jax.Array, jax.Array]:
+    def pole_shares(self, sides) -> tuple[jax.Array, jax.Array]:
         """What the sum over the nodes takes from the residues at z = 0 and z = -i, each as a share: 1 / (1 + e^(2 pi
         d / spacing)), d the distance of the pole from the real line in y.
 
         Source: Chiarella & Reichel (1968), On the evaluation of integrals related to the error function, Mathematics of
         Computation 22:137, for nodes at halves; Trefethen & Weideman (2014), SIAM Review 56:385.
         """
-        at_0, at_minus_i = (self._seen(sine) for sine in (-sides * self.sine, sides * self.sine))
+        at_0, at_minus_i = (self._pole_share(sine) for sine in (-sides * self.sine, sides * self.sine))
         return at_0, at_minus_i
 
-    def _seen(self, sine) -> jax.Array:
+    def _pole_share(self, sine) -> jax.Array:
         """The share of a pole 1/2 above -i/2, from a contour whose tilt has this sine."""
         # sin(w + d) - sin w = 1 / (2 b). Where no d solves it the pole is off the axis, as far as pi / 2 - w and
         # further, where the share is below rounding for any but the fewest nodes.

@@ -53,13 +53,13 @@ class Lewis(eqx.Module):
         """Undiscounted prices in units of the forward, of options with ln(K/F) at maturities > 0. Per item."""
         contours, inside = self._contours(model, log_moneyness, maturities)
         if log_moneyness.shape[-1] == 1:
-            total = self._own_contours(model, contours, maturities, inside[:, 0])[:, None]
-            at_0, at_minus_i = (share[:, None] for share in contours.seen_of_poles(1))
+            total = self._sum_along_own(model, contours, maturities, inside[:, 0])[:, None]
+            at_0, at_minus_i = (share[:, None] for share in contours.pole_shares(1))
         else:
-            total = self._shared_contours(model, contours, maturities, inside)
+            total = self._sum_along_shared(model, contours, maturities, inside)
             at_0, at_minus_i = (
                 jnp.where(inside >= contours.centre[:, None], *(share[:, None] for share in of_sides))
-                for of_sides in zip(contours.seen_of_poles(1), contours.seen_of_poles(-1), strict=True)
+                for of_sides in zip(contours.pole_shares(1), contours.pole_shares(-1), strict=True)
             )
         strike = jnp.exp(inside)
         residues = jnp.where(call, 1 - at_minus_i - at_0 * strike, (1 - at_0) * strike - at_minus_i)
@@ -95,13 +95,13 @@ class Lewis(eqx.Module):
         centre, furthest = contours.centre[:, None], contours.furthest[:, None]
         return contours, jnp.clip(inside, centre - furthest, centre + furthest)
 
-    def _own_contours(self, model, contours: Contours, maturities, log_moneyness) -> jax.Array:
+    def _sum_along_own(self, model, contours: Contours, maturities, log_moneyness) -> jax.Array:
         """Re sum_j e^(-i u k) phi / q dz, z = u - i/2, `[maturity]`, one strike a maturity."""
         node = jnp.arange(self.nodes)[:, None]  # long axes of options, not of nodes, lie last: XLA makes loops of them
         _, _, integrand = self._integrand(model, contours, maturities, node, 1, log_moneyness)
         return _sum(integrand.re, 0)
 
-    def _shared_contours(self, model, contours: Contours, maturities, log_moneyness) -> jax.Array:
+    def _sum_along_shared(self, model, contours: Contours, maturities, log_moneyness) -> jax.Array:
         """The same for several strikes, `[maturity, strike]`, each on the contour of its side."""
         offset = log_moneyness - contours.centre[:, None]
         above = jax.lax.stop_gradient(offset) >= 0

@@ -79,6 +79,7 @@ class QuadraticExponential(eqx.Module):
     steps between two times instead, whatever their distance (needed where the times are traced). `switch`: Andersen's
     psi_c, between 1.4 and 2: below, the exponential branch would need -ln Q(Z) where it is not fitted. The bias is of
     second order in the step: docs/heston_bias.md. Gradients are pathwise with the branch held fixed.
+    A xi below 5e-7 (float32: 2e-3) counts as that, without a gradient.
 
     Source: Andersen (2008), Simple and efficient simulation of the Heston stochastic volatility model, J. Computational
     Finance 11(3), sections 3.2, 4.2 and 4.3.2.
@@ -99,7 +100,7 @@ class QuadraticExponential(eqx.Module):
     def coefficients(self, model, step_size: jax.Array) -> tuple[jax.Array, ...]:
         """What a step of this size needs, as numbers."""
         kappa, theta, rho = model.kappa, model.theta, model.rho
-        # The formulas divide by xi: a smaller one moves prices by no more than rounding does.
+        # The formulas divide by xi, where a smaller one leaves more rounding than this floor moves.
         xi = jnp.maximum(model.xi, jnp.finfo(jnp.result_type(model.xi)).eps ** 0.4)
         decay = jnp.exp(-kappa * step_size)
         # (1 - e^(-kappa D)) / kappa, which is D where kappa is 0.
